@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import { example, GuildId, Snowflake, Timestamp, Uuid } from './primitives.ts';
+import { TicketType } from './tickets.ts';
+
+const ChannelId = Snowflake.meta({ description: 'The id of the Discord channel.', examples: [example.channelId] });
+
+const exampleAssignment = { ticketType: 'support', guildId: example.guildId, channelId: example.channelId };
+const exampleChannel = {
+  id: '5d0c6a7e-2b9f-4c31-a8e4-7f1b3d9c2e60',
+  ...exampleAssignment,
+  displayName: null,
+  maxOpenPerOwner: null,
+  cooldownSeconds: null,
+  requireCloseReason: null,
+  staffRoleIds: null,
+  createdAt: example.createdAt,
+  updatedAt: example.createdAt,
+};
+
+/** The Discord channel that a guild has assigned to a ticket type, with the settings of that type. */
+export const TicketChannel = z
+  .object({
+    id: Uuid,
+    ticketType: z.string(),
+    guildId: GuildId,
+    channelId: ChannelId,
+    displayName: z.string().nullable(),
+    maxOpenPerOwner: z.int().nullable().meta({ description: 'Open tickets of this type that one owner may have.' }),
+    cooldownSeconds: z.int().nullable().meta({ description: "Seconds between one owner's creates." }),
+    requireCloseReason: z.boolean().nullable().meta({ description: 'Whether a close needs a reason.' }),
+    staffRoleIds: z
+      .array(Snowflake)
+      .nullable()
+      .meta({ description: 'The Discord roles of who handles these tickets.' }),
+    createdAt: Timestamp,
+    updatedAt: Timestamp,
+  })
+  .meta({
+    id: 'TicketChannel',
+    description: 'The Discord channel of a ticket type in a guild, and its settings: null where unset.',
+    examples: [exampleChannel],
+  });
+export type TicketChannel = z.output<typeof TicketChannel>;
+
+export const TicketChannelByType = z.strictObject({ ticketType: TicketType, guildId: GuildId });
+
+export const CreateTicketChannel = z
+  .strictObject({
+    id: Uuid.optional().meta({ description: 'The database id. Made by the server where missing.' }),
+    ticketType: TicketType,
+    guildId: GuildId,
+    channelId: ChannelId,
+  })
+  .meta({ examples: [exampleAssignment] });
+export const CreatedTicketChannel = z
+  .object({
+    created: z.boolean().meta({ description: 'False where the same assignment was there already.' }),
+    channel: TicketChannel,
+  })
+  .meta({ examples: [{ created: true, channel: exampleChannel }] });

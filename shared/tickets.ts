@@ -1,0 +1,242 @@
+import { z } from 'zod';
+import { TicketDataInput } from './json.ts';
+import { example, expected, GuildId, LongText, pathText, Snowflake, Timestamp, Uuid } from './primitives.ts';
+
+export const TicketType = pathText(64).meta({ description: 'The type of a ticket.', examples: ['support'] });
+/** At most 100 characters: Discord's limit for a channel's name. */
+export const TicketName = pathText(100).meta({ description: 'The name of a ticket.', examples: ['support-0001'] });
+export const ShortId = pathText(64).meta({
+  description: 'The short id used for reference to the ticket, unique across the service.',
+  examples: [example.shortId],
+});
+
+export const priorities = ['low', 'normal', 'high', 'urgent'] as const;
+
+const exampleCreate = {
+  ticketId: example.ticketId,
+  ticketShortId: example.shortId,
+  ticketType: 'support',
+  ticketName: 'support-0001',
+  ticketData: '{"topic":"billing","order":1042}',
+  guildId: example.guildId,
+  ticketOwner: example.ownerId,
+};
+const exampleTicket = {
+  ...exampleCreate,
+  ticketNumber: null,
+  channelId: null,
+  status: 'open' as const,
+  claimed: false,
+  claimedBy: null,
+  claimedAt: null,
+  closed: false,
+  closedBy: null,
+  closeReason: null,
+  closedAt: null,
+  priority: 'normal' as const,
+  labels: [],
+  participants: [],
+  rating: null,
+  reopenCount: 0,
+  version: 1,
+  createdAt: example.createdAt,
+  updatedAt: example.createdAt,
+};
+const exampleClaimed = {
+  ...exampleTicket,
+  claimed: true,
+  claimedBy: example.claimerId,
+  claimedAt: example.claimedAt,
+  version: 2,
+  updatedAt: example.claimedAt,
+};
+const exampleClosed = {
+  ...exampleTicket,
+  ticketId: 'e81f0b6c-4d27-4a95-9c3e-70b2a5d8f614',
+  ticketShortId: 'x3h8v6rd',
+  ticketName: 'support-0002',
+  status: 'closed' as const,
+  closed: true,
+  closedBy: example.claimerId,
+  closeReason: 'Solved: the order was sent again.',
+  closedAt: example.closedAt,
+  version: 2,
+  updatedAt: example.closedAt,
+};
+
+export const Ticket = z
+  .object({
+    ticketId: Uuid,
+    ticketShortId: z.string(),
+    ticketNumber: z
+      .int()
+      .nullable()
+      .meta({ description: "Counted per guild; null where the caller gave the ticket's name." }),
+    ticketType: z.string(),
+    ticketName: z.string(),
+    ticketData: z.string().nullable().meta({ description: 'A string of JSON, byte for byte as it was sent.' }),
+    guildId: GuildId,
+    ticketOwner: Snowflake.meta({ description: "The owner's Discord id.", examples: [example.ownerId] }),
+    channelId: Snowflake.nullable().meta({ description: "The ticket's own Discord channel or thread." }),
+    status: z.enum(['open', 'closed']),
+    claimed: z.boolean(),
+    claimedBy: Snowflake.nullable().meta({ description: "The claimer's Discord id." }),
+    claimedAt: Timestamp.nullable(),
+    closed: z.boolean(),
+    closedBy: Snowflake.nullable().meta({ description: 'The Discord id of who closed the ticket.' }),
+    closeReason: z.string().nullable(),
+    closedAt: Timestamp.nullable(),
+    priority: z.enum(priorities),
+    labels: z.array(z.string()),
+    participants: z.array(Snowflake).meta({ description: 'The Discord ids of others who take part.' }),
+    rating: z.object({ rating: z.int(), comment: z.string().nullable(), at: Timestamp }).nullable(),
+    reopenCount: z.int(),
+    version: z.int().meta({ description: 'Counts the changes of the ticket; create makes 1.' }),
+    createdAt: Timestamp,
+    updatedAt: Timestamp,
+  })
+  .meta({ id: 'Ticket', description: 'A ticket: what is not set is null.', examples: [exampleClaimed] });
+export type Ticket = z.output<typeof Ticket>;
+
+const changed = z.boolean().meta({ description: 'False where it was so already: nothing was written.' });
+const ActorId = Snowflake.meta({ description: 'The Discord id of who acts, for the history.' });
+const CommandId = Uuid.meta({
+  description: 'Makes the command repeatable: the same commandId on the same ticket changes nothing.',
+  examples: ['c4a1d7b2-0e63-4f98-b5aa-6d2e91f07c38'],
+});
+
+/** The optional fields that every command on an existing ticket takes. */
+const commandFields = {
+  actorId: ActorId.optional(),
+  expectedVersion: z
+    .int(expected('a whole number of at least 1'))
+    .min(1, { error: 'Expected a whole number of at least 1' })
+    .optional()
+    .meta({ description: 'Refuses the command (409 version_mismatch) unless the ticket has this version.' }),
+  commandId: CommandId.optional(),
+};
+
+export const CreateTicket = z
+  .strictObject({
+    ticketType: TicketType,
+    guildId: GuildId,
+    ticketOwner: Snowflake.meta({ description: "The owner's Discord id.", examples: [example.ownerId] }),
+    ticketId: Uuid.optional().meta({
+      description: 'Makes the create repeatable. Made by the server where missing.',
+      examples: [example.ticketId],
+    }),
+    ticketShortId: ShortId.optional().meta({
+      description: 'Unique across the service. Made by the server where missing.',
+    }),
+    ticketName: TicketName.optional().meta({ description: '`<ticketType>-<number>` where missing.' }),
+    ticketData: TicketDataInput.optional(),
+    claimed: z
+      .boolean(expected('a boolean'))
+      .optional()
+      .meta({ description: 'True only with a claimer in claimedBy, false only without.' }),
+    claimedBy: z
+      .union([Snowflake, z.literal(''), z.null()], { error: 'Expected a Discord id, or "" or null for none' })
+      .optional()
+      .meta({ description: 'The Discord id of the claimer; "" or null for none.' }),
+    closed: z
+      .boolean(expected('a boolean'))
+      .optional()
+      .meta({ description: 'Whether the ticket is closed from the start.' }),
+    channelId: Snowflake.optional().meta({
+      description: "The ticket's own Discord channel or thread.",
+      examples: [example.channelId],
+    }),
+    actorId: ActorId.optional(),
+    commandId: CommandId.optional(),
+  })
+  .superRefine(({ claimed, claimedBy }, context) => {
+    if (claimed === true && !claimedBy) {
+      context.addIssue({ code: 'custom', path: ['claimedBy'], message: 'Required where claimed is true' });
+    }
+    if (claimed === false && claimedBy) {
+      context.addIssue({ code: 'custom', path: ['claimed'], message: 'Must not be false where claimedBy is given' });
+    }
+  })
+  .meta({
+    // The refinement above, for the document.
+    override: {
+      anyOf: [
+        {
+          title: 'Claimed',
+          required: ['claimedBy'],
+          properties: { claimed: { const: true }, claimedBy: { type: 'string', minLength: 1 } },
+        },
+        { title: 'Not claimed', properties: { claimed: { const: false }, claimedBy: { enum: ['', null] } } },
+      ],
+      examples: [exampleCreate],
+    },
+  });
+export type CreateTicket = z.output<typeof CreateTicket>;
+export const CreatedTicket = z
+  .object({
+    created: z.boolean().meta({ description: 'False where it was created before, with this ticketId.' }),
+    ticket: Ticket,
+  })
+  .meta({ examples: [{ created: true, ticket: exampleTicket }] });
+
+export const TicketByShortId = z.strictObject({ shortId: ShortId });
+export const TicketByName = z.strictObject({
+  ticketName: TicketName,
+  guildId: GuildId.optional().meta({ description: 'Looks in this guild only.' }),
+});
+
+export const CloseTicket = z
+  .strictObject({
+    shortId: ShortId,
+    closedBy: Snowflake.optional().meta({ description: 'The Discord id of who closes the ticket.' }),
+    reason: LongText.optional().meta({ description: 'Why, in 1 to 4,000 characters.' }),
+    ...commandFields,
+  })
+  .meta({
+    examples: [
+      {
+        shortId: exampleClosed.ticketShortId,
+        closedBy: exampleClosed.closedBy,
+        reason: exampleClosed.closeReason,
+      },
+    ],
+  });
+export type CloseTicket = z.output<typeof CloseTicket>;
+export const ClosedTicket = z
+  .object({ closed: z.literal(true), changed, ticket: Ticket })
+  .meta({ examples: [{ closed: true, changed: true, ticket: exampleClosed }] });
+
+export const ClaimTicket = z
+  .strictObject({
+    shortId: ShortId,
+    discordId: Snowflake.meta({ description: "The claimer's Discord id." }),
+    ...commandFields,
+  })
+  .meta({ examples: [{ shortId: example.shortId, discordId: example.claimerId }] });
+export type ClaimTicket = z.output<typeof ClaimTicket>;
+
+const exampleClaimer = { userId: example.userId, discordId: example.claimerId };
+
+const claimerFields = {
+  userId: Uuid.meta({ description: "The claimer's database id." }),
+  discordId: Snowflake.meta({ description: "The claimer's Discord id." }),
+};
+export const Claimer = z.object(claimerFields).meta({ id: 'Claimer', examples: [exampleClaimer] });
+export const ClaimedTicket = z
+  .object({ claimed: z.literal(true), changed, ticket: Ticket, claimer: Claimer })
+  .meta({ examples: [{ claimed: true, changed: true, ticket: exampleClaimed, claimer: exampleClaimer }] });
+
+export const IsClaimer = z.strictObject({
+  userId: z.union([Uuid, Snowflake], { error: "Expected the user's database UUID or Discord id" }).meta({
+    description: "The user's database UUID; their Discord id is accepted too.",
+    examples: [example.userId],
+  }),
+  shortId: ShortId,
+});
+export const IsClaimerResult = z.object({ isClaimer: z.boolean() }).meta({ examples: [{ isClaimer: true }] });
+export const ClaimState = z
+  .object({ claimed: z.boolean(), claimer: Claimer.nullable(), claimedAt: Timestamp.nullable() })
+  .meta({ examples: [{ claimed: true, claimer: exampleClaimer, claimedAt: example.claimedAt }] });
+export const ClaimerResult = z
+  .object({ ...claimerFields, claimedAt: Timestamp })
+  .meta({ examples: [{ ...exampleClaimer, claimedAt: example.claimedAt }] });
