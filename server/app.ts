@@ -1,0 +1,105 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import express, { type NextFunction, type Request, type Response } from 'express';
+import helmet from 'helmet';
+import { createContext } from './context.ts';
+import { InsufficientScope, InvalidEncoding, MethodNotAllowed, RouteNotFound } from './errors.ts';
+import { beginRequest, requestState } from './http/request.ts';
+import { sendError, sendJson } from './http/respond.ts';
+import { createTrpcMount } from './http/trpc.ts';
+import { checkReadiness } from './operations/health.ts';
+import type { Logger } from './operations/logger.ts';
+import type { Metrics } from './operations/metrics.ts';
+import { createDocs } from './rest/docs.ts';
+import { createRestFace } from './rest/face.ts';
+import { createOpenApiDocument } from './rest/openapi.ts';
+import { appRouter } from './router.ts';
+
+export interface AppDeps {
+  logger: Logger;
+  metrics: Metrics;
+  /** Whether the server is shutting down: no longer ready, and every connection ends with its next answer. */
+  isDraining(): boolean;
+}
+
+type Page = (req: Request, res: Response) => void | Promise<void>;
+
+/** The whole service as a listener of a node:http server; it does not listen by itself. */
+export function createApp(deps: AppDeps): RequestListener {
+  const answerRest = createRestFace(appRouter);
+  const web = createWeb(deps);
+  return (req, res) => {
+    const state = beginRequest(req);
+    res.setHeader('X-Request-Id', state.id);
+    if (deps.isDraining()) res.setHeader('Connection', 'close');
+    res.once('close', () => account(deps, req, res));
+    if (!answerRest(req, res)) web(req, res);
+  };
+}
+
+/** One log line and one count a request; a request whose caller went away before the answer counts as 499. */
+function account({ logger, metrics }: AppDeps, req: IncomingMessage, res: ServerResponse): void {
+  const { id: requestId, route, keyId, startedAt, cause } = requestState(req);
+  const ms = performance.now() - startedAt;
+  const status = res.writableFinished ? res.statusCode : 499;
+  metrics.count(route, status, ms / 1000);
+  const line = { requestId, method: req.method, route, status, ms: Math.round(ms * 100) / 100, keyId };
+  if (status >= 500) logger.error({ ...line, err: cause }, 'request');
+  else logger.info(line, 'request');
+}
+
+/** What is no documented procedure: tRPC, operations, the document and its page. */
+function createWeb({ metrics, isDraining }: AppDeps) {
+  const web = express();
+  web.disable('x-powered-by').disable('etag').enable('case sensitive routing');
+
+  function page(path: string, answer: Page): void {
+    web.all(path, async (req, res) => {
+      requestState(req).route = path;
+      if (req.method !== 'GET' && req.method !== 'HEAD') throw new MethodNotAllowed('GET, HEAD');
+      await answer(req, res);
+    });
+  }
+
+  page('/health/live', (_req, res) => sendJson(res, 200, { status: 'live' }));
+  page('/health/ready', async (_req, res) => sendJson(res, 200, await checkReadiness(isDraining())));
+  page('/metrics', async (req, res) => {
+    if (!isLocal(req)) await requireAdmin(req);
+    res.set('Content-Type', metrics.registry.contentType).send(await metrics.registry.metrics());
+  });
+  const document = createOpenApiDocument(appRouter);
+  page('/openapi.json', (_req, res) => sendJson(res, 200, document));
+  web.use('/docs', helmet({ strictTransportSecurity: false, contentSecurityPolicy: docsPolicy }), createDocs());
+  web.use('/trpc', createTrpcMount(appRouter));
+
+  web.use(() => {
+    throw new RouteNotFound();
+  });
+  web.use((error: unknown, req: Request, res: Response, _next: NextFunction) => {
+    sendError(req, res, error instanceof URIError ? new InvalidEncoding('The path is not valid.') : error);
+  });
+  return web;
+}
+
+/** swagger-ui sets style attributes and inlines images; nothing comes from elsewhere. */
+const docsPolicy = {
+  useDefaults: false,
+  directives: {
+    defaultSrc: ["'self'"],
+    styleSrc: ["'self'", "'unsafe-inline'"],
+    imgSrc: ["'self'", 'data:'],
+    frameAncestors: ["'none'"],
+  },
+};
+
+async function requireAdmin(req: Request): Promise<void> {
+  const { key } = await createContext(req);
+  if (key.scope !== 'admin') throw new InsufficientScope('admin');
+}
+
+/** Whether a request comes from this machine itself, and not through a proxy on it. */
+function isLocal(req: Request): boolean {
+  const forwarded = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'];
+  const address = req.socket.remoteAddress ?? '';
+  const loopback = address === '::1' || /^(::ffff:)?127\./.test(address);
+  return loopback && forwarded.every((name) => req.headers[name] === undefined);
+}

@@ -1,0 +1,275 @@
+import type { ErrorDetails, ErrorType, Issue } from '@counterfoil/shared/errors';
+import { errorStatus } from '@counterfoil/shared/errors';
+import type { Scope } from '@counterfoil/shared/keys';
+import { limits } from '@counterfoil/shared/primitives';
+import { type ProcedureType, TRPCError } from '@trpc/server';
+import type { TRPC_ERROR_CODE_KEY } from '@trpc/server/rpc';
+import { mongo } from 'mongoose';
+import { ZodError } from 'zod';
+
+/** A refusal that the caller is told about as it is. Every subclass is one type of the contract. */
+export class DomainError<T extends ErrorType = ErrorType> extends Error {
+  readonly type: T;
+  readonly details: ErrorDetails<T> | undefined;
+  readonly issues: Issue[] | undefined;
+  /** Headers that the answer must carry. */
+  readonly headers: Record<string, string>;
+
+  constructor(
+    type: T,
+    message: string,
+    more: { details?: ErrorDetails<T>; issues?: Issue[]; headers?: Record<string, string>; cause?: unknown } = {},
+  ) {
+    super(message, { cause: more.cause });
+    this.name = new.target.name;
+    this.type = type;
+    this.details = more.details;
+    this.issues = more.issues;
+    this.headers = more.headers ?? {};
+  }
+
+  get status(): number {
+    return errorStatus[this.type];
+  }
+}
+
+export class InvalidJson extends DomainError<'invalid_json'> {
+  constructor(problem: string) {
+    super('invalid_json', `The body is not valid JSON: ${problem}.`);
+  }
+}
+export class ValidationFailed extends DomainError<'validation_failed'> {
+  constructor(issues: Issue[]) {
+    const fields = issues.map(({ path, message }) => (path ? `${path}: ${message}` : message));
+    super('validation_failed', `The input is not valid. ${fields.join('; ')}.`, { issues });
+  }
+}
+export class InvalidEncoding extends DomainError<'invalid_encoding'> {
+  constructor(message: string) {
+    super('invalid_encoding', message);
+  }
+}
+export class BatchTooLarge extends DomainError<'batch_too_large'> {
+  constructor() {
+    super('batch_too_large', `A batch holds at most ${limits.batchCalls} calls: send several.`);
+  }
+}
+const authenticate = { headers: { 'WWW-Authenticate': 'Bearer' } };
+export class MissingKey extends DomainError<'missing_key'> {
+  constructor() {
+    super('missing_key', 'Please specify an authorization key!', authenticate);
+  }
+}
+export class InvalidKey extends DomainError<'invalid_key'> {
+  constructor() {
+    super('invalid_key', 'Invalid authorization Key!', authenticate);
+  }
+}
+export class InsufficientScope extends DomainError<'insufficient_scope'> {
+  constructor(needed: Scope) {
+    super('insufficient_scope', `This needs a key of scope "${needed}".`);
+  }
+}
+export class GuildNotAllowed extends DomainError<'guild_not_allowed'> {
+  constructor(guildId: string) {
+    super('guild_not_allowed', `This key may not act in guild ${guildId}.`);
+  }
+}
+export class TicketNotFound extends DomainError<'ticket_not_found'> {
+  constructor(reference: string) {
+    super('ticket_not_found', `There is no ticket "${reference}".`);
+  }
+}
+export class TicketNotClaimed extends DomainError<'ticket_not_claimed'> {
+  constructor(shortId: string) {
+    super('ticket_not_claimed', `Ticket "${shortId}" is not claimed by anyone.`);
+  }
+}
+export class TicketChannelNotFound extends DomainError<'ticket_channel_not_found'> {
+  constructor(ticketType: string, guildId: string) {
+    super('ticket_channel_not_found', `Guild ${guildId} has no channel for tickets of type "${ticketType}".`);
+  }
+}
+export class UserNotFound extends DomainError<'user_not_found'> {
+  constructor(id: string) {
+    super('user_not_found', `There is no user ${id}.`);
+  }
+}
+export class RouteNotFound extends DomainError<'route_not_found'> {
+  constructor() {
+    super('route_not_found', 'There is no such route. GET /openapi.json lists them.');
+  }
+}
+export class MethodNotAllowed extends DomainError<'method_not_allowed'> {
+  constructor(allow: string) {
+    super('method_not_allowed', `This route takes ${allow}.`, { headers: { Allow: allow } });
+  }
+}
+export class HeadersTooLarge extends DomainError<'headers_too_large'> {
+  constructor() {
+    super('headers_too_large', 'The headers are too large: 16 KiB at most.');
+  }
+}
+export class RequestTimeout extends DomainError<'request_timeout'> {
+  constructor() {
+    super('request_timeout', 'The request did not arrive in time.', { headers: { Connection: 'close' } });
+  }
+}
+export class TicketAlreadyClaimed extends DomainError<'ticket_already_claimed'> {
+  constructor(shortId: string, claimedBy: string) {
+    super('ticket_already_claimed', `Ticket "${shortId}" is already claimed by ${claimedBy}.`, {
+      details: { claimedBy },
+    });
+  }
+}
+export class TicketClosed extends DomainError<'ticket_closed'> {
+  constructor(shortId: string) {
+    super('ticket_closed', `Ticket "${shortId}" is closed.`);
+  }
+}
+export class TicketIdTaken extends DomainError<'ticket_id_taken'> {
+  constructor(ticketId: string) {
+    super('ticket_id_taken', `ticketId ${ticketId} is in use. Send the same content to repeat, or another id.`);
+  }
+}
+export class ShortIdTaken extends DomainError<'short_id_taken'> {
+  constructor(shortId: string) {
+    super('short_id_taken', `ticketShortId "${shortId}" is in use. Send another, or leave it out.`);
+  }
+}
+export class NameTaken extends DomainError<'name_taken'> {
+  constructor(ticketName: string) {
+    super('name_taken', `An open ticket of this guild is named "${ticketName}". Send another, or leave it out.`);
+  }
+}
+export class AmbiguousName extends DomainError<'ambiguous_name'> {
+  constructor(ticketName: string, guildIds: string[]) {
+    super('ambiguous_name', `Several guilds have a ticket "${ticketName}". Say which by guildId.`, {
+      details: { guildIds },
+    });
+  }
+}
+export class TicketChannelExists extends DomainError<'ticket_channel_exists'> {
+  constructor() {
+    super('ticket_channel_exists', 'This ticket type has another channel in this guild, or the id is in use.');
+  }
+}
+export class UserExists extends DomainError<'user_exists'> {
+  constructor() {
+    super('user_exists', 'This Discord id has another userId, or this userId another Discord id.');
+  }
+}
+export class CommandIdTaken extends DomainError<'command_id_taken'> {
+  constructor(commandId: string) {
+    super('command_id_taken', `commandId ${commandId} was used for another command or input on this ticket.`);
+  }
+}
+export class VersionMismatch extends DomainError<'version_mismatch'> {
+  constructor(version: number) {
+    super('version_mismatch', `The ticket has version ${version}. Read it again and decide.`, { details: { version } });
+  }
+}
+export class BodyTooLarge extends DomainError<'body_too_large'> {
+  constructor() {
+    super('body_too_large', `A body has at most ${limits.bodyBytes} bytes.`, { headers: { Connection: 'close' } });
+  }
+}
+export class UnsupportedMediaType extends DomainError<'unsupported_media_type'> {
+  constructor() {
+    super('unsupported_media_type', 'Send the body as application/json in UTF-8, without a content encoding.');
+  }
+}
+export class Internal extends DomainError<'internal'> {
+  constructor(cause: unknown) {
+    super('internal', 'Something went wrong here. It is logged under this requestId.', { cause });
+  }
+}
+const retrySoon = { 'Retry-After': '1' };
+export class DatabaseUnavailable extends DomainError<'database_unavailable'> {
+  constructor(cause?: unknown) {
+    super('database_unavailable', 'The database is away. Nothing was changed; try again.', {
+      headers: retrySoon,
+      cause,
+    });
+  }
+}
+export class OutcomeUnknown extends DomainError<'outcome_unknown'> {
+  constructor(cause?: unknown) {
+    super('outcome_unknown', 'The database did not confirm the change. Repeat the same request: that is safe.', {
+      headers: retrySoon,
+      cause,
+    });
+  }
+}
+export class ShuttingDown extends DomainError<'shutting_down'> {
+  constructor() {
+    super('shutting_down', 'This server is shutting down. Try again.', { headers: retrySoon });
+  }
+}
+
+function issuesOf(error: ZodError): Issue[] {
+  return error.issues.flatMap((issue) => {
+    const path = issue.path.join('.');
+    if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
+    return issue.keys.map((key) => ({ path: path ? `${path}.${key}` : key, message: 'Unknown field' }));
+  });
+}
+
+/** What the driver's error means for the caller; `type` is a mutation's where a write can have been sent. */
+function describeDatabaseError(error: Error, type: ProcedureType): DomainError | null {
+  const unconfirmed =
+    error instanceof mongo.MongoServerSelectionError ||
+    error instanceof mongo.MongoNetworkError ||
+    error instanceof mongo.MongoWriteConcernError ||
+    error instanceof mongo.MongoNotConnectedError ||
+    error instanceof mongo.MongoTopologyClosedError ||
+    error instanceof mongo.MongoOperationTimeoutError ||
+    (error instanceof mongo.MongoError && error.hasErrorLabel('RetryableWriteError'));
+  if (!unconfirmed) return null;
+  return type === 'mutation' ? new OutcomeUnknown(error) : new DatabaseUnavailable(error);
+}
+
+/** Maps whatever was thrown to the one error that the caller is shown; the cause stays for the log. */
+export function toDomainError(error: unknown, type: ProcedureType): DomainError {
+  if (error instanceof DomainError) return error;
+  if (error instanceof TRPCError) return ofTrpc(error, type);
+  return (error instanceof Error && describeDatabaseError(error, type)) || new Internal(error);
+}
+
+/** tRPC's own errors: what it found in the request, or what a procedure threw, as `cause`. */
+function ofTrpc(error: TRPCError, type: ProcedureType): DomainError {
+  if (error.cause instanceof DomainError) return error.cause;
+  switch (error.code) {
+    case 'BAD_REQUEST':
+      return new ValidationFailed(
+        error.cause instanceof ZodError ? issuesOf(error.cause) : [{ path: '', message: error.message }],
+      );
+    case 'PARSE_ERROR':
+      return new InvalidJson('it could not be parsed');
+    case 'NOT_FOUND':
+      return new RouteNotFound();
+    case 'METHOD_NOT_SUPPORTED':
+      return new MethodNotAllowed(type === 'mutation' ? 'POST' : 'GET, HEAD');
+    default:
+      return error.cause && !(error.cause instanceof ZodError) ? toDomainError(error.cause, type) : new Internal(error);
+  }
+}
+
+const trpcCodes: Record<number, TRPC_ERROR_CODE_KEY> = {
+  400: 'BAD_REQUEST',
+  401: 'UNAUTHORIZED',
+  403: 'FORBIDDEN',
+  404: 'NOT_FOUND',
+  405: 'METHOD_NOT_SUPPORTED',
+  408: 'TIMEOUT',
+  409: 'CONFLICT',
+  413: 'PAYLOAD_TOO_LARGE',
+  415: 'UNSUPPORTED_MEDIA_TYPE',
+  429: 'TOO_MANY_REQUESTS',
+  503: 'SERVICE_UNAVAILABLE',
+};
+
+/** The tRPC code of an HTTP status. */
+export function trpcCode(status: number): TRPC_ERROR_CODE_KEY {
+  return trpcCodes[status] ?? 'INTERNAL_SERVER_ERROR';
+}

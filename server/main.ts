@@ -1,0 +1,114 @@
+import { access, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createApp } from './app.ts';
+import { type Config, readConfig } from './config.ts';
+import { connectDatabase, createIndexes, disconnectDatabase } from './database/connect.ts';
+import { startEmbedded } from './database/embedded.ts';
+import { findMongod } from './database/mongod.ts';
+import { createHttpServer, drain, listen } from './http/server.ts';
+import { acceptEnvironmentKey } from './keys/authenticate.ts';
+import { makeFirstKey } from './keys/first-key.ts';
+import { createLogger } from './operations/logger.ts';
+import { createMetrics } from './operations/metrics.ts';
+import { StartupError } from './startup-error.ts';
+
+/** Lines for the operator go to standard error; standard output is the log's alone. */
+const report = (line: string) => process.stderr.write(`${line}\n`);
+
+async function openDatabase({ mongodbUri, dataDir, mongodBinary, path, cacheDir }: Config) {
+  if (mongodbUri !== null) return { uri: mongodbUri, closed: new Promise<never>(() => {}), stop: async () => {} };
+  const mongod = await findMongod({ mongodBinary, path, cacheDir, report });
+  return startEmbedded({ dataDir, mongod, report });
+}
+
+/** The file that keeps the first key of an embedded database; null for a database elsewhere. */
+function keyFile({ mongodbUri, dataDir }: Config): string | null {
+  return mongodbUri === null ? join(dataDir, 'admin-key') : null;
+}
+
+/** How a shell on this machine writes the key that the operator has. */
+async function keyForShell(config: Config, firstKey: string | null): Promise<string> {
+  if (firstKey !== null) return firstKey;
+  if (config.key !== undefined) return '$COUNTERFOIL_KEY';
+  const file = keyFile(config);
+  const kept =
+    file !== null &&
+    (await access(file).then(
+      () => true,
+      () => false,
+    ));
+  return kept ? `$(cat '${file.replaceAll("'", `'\\''`)}')` : '<your key>';
+}
+
+async function greet(config: Config, address: string, firstKey: string | null): Promise<void> {
+  report(`\nCounterfoil listens on ${address} — the API's page: ${address}/docs\n`);
+  if (firstKey !== null) {
+    const file = keyFile(config);
+    report(`Your admin key, shown this once${file ? ` and kept in ${file}` : ''}:\n  ${firstKey}\n`);
+  }
+  const authorization = `Authorization: ${await keyForShell(config, firstKey)}`;
+  const ticket = '{"ticketType":"support","guildId":"123456789012345678","ticketOwner":"876543210987654321"}';
+  report(
+    `Create a ticket:\n  curl "${address}/tickets/create" -H "${authorization}"` +
+      ` -H "Content-Type: application/json" -d '${ticket}'\n`,
+  );
+}
+
+/** Resolves with the first signal to end. Later ones are ignored: under npm, Ctrl-C arrives twice. */
+function signalToEnd(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => process.on('SIGTERM', resolve).on('SIGINT', resolve));
+}
+
+/** Serves until a signal arrives or `databaseClosed` resolves; then every accepted request is still answered. */
+async function serve(config: Config, uri: string, databaseClosed: Promise<unknown>): Promise<void> {
+  const logger = createLogger(config.logLevel);
+  const metrics = createMetrics();
+  await connectDatabase(uri, metrics.watchPool);
+  await createIndexes();
+  acceptEnvironmentKey(config.key);
+  const state = { draining: false };
+  const server = createHttpServer(createApp({ logger, metrics, isDraining: () => state.draining }));
+  const address = await listen(server, config.port, config.host);
+  const ended = Promise.race([signalToEnd(), databaseClosed.then(() => null)]);
+  let signal: NodeJS.Signals | null = null;
+  try {
+    await greet(config, address, config.key === undefined ? await makeFirstKey((key) => keepKey(config, key)) : null);
+    signal = await ended;
+  } finally {
+    state.draining = true;
+    await drain(server, { noticeMs: signal === 'SIGTERM' ? 1000 : 0 });
+  }
+  if (signal === null) {
+    throw new StartupError(
+      'mongodFailed',
+      'The embedded MongoDB ended by itself; mongod.log in the data folder may say why. Start again.',
+    );
+  }
+}
+
+/** Keeps the first key of an embedded database where only its owner can read it. */
+async function keepKey(config: Config, key: string): Promise<void> {
+  const file = keyFile(config);
+  if (file === null) return;
+  await rm(file, { force: true });
+  await writeFile(file, `${key}\n`, { mode: 0o600 });
+}
+
+async function main(): Promise<void> {
+  const config = readConfig();
+  const database = await openDatabase(config);
+  try {
+    await serve(config, database.uri, database.closed);
+  } finally {
+    await disconnectDatabase();
+    await database.stop();
+  }
+}
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    report(error instanceof StartupError ? error.message : String(error instanceof Error ? error.stack : error));
+    process.exit(error instanceof StartupError ? error.exitCode : 1);
+  },
+);

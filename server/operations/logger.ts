@@ -1,0 +1,29 @@
+import { pino } from 'pino';
+
+/** Takes passwords of connection strings and keys out of a text. */
+export function redact(text: string): string {
+  return text
+    .replace(/(mongodb(?:\+srv)?:\/\/).*@/gi, '$1[redacted]@')
+    .replace(/cfl_[0-9A-Za-z]{8}_[0-9A-Za-z]{38}/g, '[redacted]');
+}
+
+/** What the log says of an error. A driver's other fields stay out: they can hold what callers wrote into tickets. */
+function describe(error: unknown): object {
+  if (!(error instanceof Error)) return { message: redact(String(error)) };
+  const { name, message, stack = '', cause } = error;
+  return {
+    type: name,
+    ...('code' in error && { code: error.code }),
+    message: redact(message),
+    stack: redact(stack),
+    ...(cause !== undefined && { cause: describe(cause) }),
+  };
+}
+
+export type Logger = ReturnType<typeof createLogger>;
+
+/** The log: a line of JSON each, on standard output. */
+export function createLogger(level: string) {
+  const timestamp = () => `,"time":"${new Date().toISOString()}"`;
+  return pino({ level, serializers: { err: describe }, base: null, timestamp });
+}

@@ -1,0 +1,39 @@
+import { example } from '@counterfoil/shared/primitives';
+import * as errors from '../errors.ts';
+
+const { shortId, guildId, claimerId, ticketId } = example;
+const name = 'support-0001';
+
+/** One error of each type that the service answers with, as the document shows it. */
+export const exampleErrors: readonly errors.DomainError[] = [
+  new errors.InvalidJson('it could not be parsed'),
+  new errors.ValidationFailed([{ path: 'guildId', message: 'Expected a Discord id: a string of 17 to 20 digits' }]),
+  new errors.InvalidEncoding('The path or the query is not percent-encoded UTF-8.'),
+  new errors.MissingKey(),
+  new errors.InvalidKey(),
+  new errors.InsufficientScope('write'),
+  new errors.GuildNotAllowed(guildId),
+  new errors.TicketNotFound(shortId),
+  new errors.TicketNotClaimed(shortId),
+  new errors.TicketChannelNotFound('support', guildId),
+  new errors.UserNotFound(claimerId),
+  new errors.RouteNotFound(),
+  new errors.MethodNotAllowed('POST'),
+  new errors.RequestTimeout(),
+  new errors.TicketAlreadyClaimed(shortId, claimerId),
+  new errors.TicketClosed(shortId),
+  new errors.TicketIdTaken(ticketId),
+  new errors.ShortIdTaken(shortId),
+  new errors.NameTaken(name),
+  new errors.AmbiguousName(name, [guildId, '556677889900112233']),
+  new errors.TicketChannelExists(),
+  new errors.UserExists(),
+  new errors.CommandIdTaken('c4a1d7b2-0e63-4f98-b5aa-6d2e91f07c38'),
+  new errors.VersionMismatch(3),
+  new errors.BodyTooLarge(),
+  new errors.UnsupportedMediaType(),
+  new errors.HeadersTooLarge(),
+  new errors.Internal(undefined),
+  new errors.DatabaseUnavailable(),
+  new errors.OutcomeUnknown(),
+];

@@ -1,0 +1,8 @@
+import { channelsRouter } from './channels/router.ts';
+import { ticketsRouter } from './tickets/router.ts';
+import { router } from './trpc.ts';
+import { usersRouter } from './users/router.ts';
+
+/** Every procedure of the service: the one source of tRPC, REST, the OpenAPI document and the client. */
+export const appRouter = router({ tickets: ticketsRouter, channels: channelsRouter, users: usersRouter });
+export type AppRouter = typeof appRouter;

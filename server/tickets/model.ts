@@ -1,0 +1,149 @@
+import type { Ticket as ApiTicket, priorities } from '@counterfoil/shared/tickets';
+import { model, Schema } from 'mongoose';
+
+/** The fields of a ticket that commands change, as they are stored. */
+export interface TicketFields {
+  ticketType: string;
+  ticketName: string;
+  ticketData: string | null;
+  ticketOwner: string;
+  channelId: string | null;
+  claimedBy: string | null;
+  claimedAt: Date | null;
+  closed: boolean;
+  closedBy: string | null;
+  closeReason: string | null;
+  closedAt: Date | null;
+  priority: (typeof priorities)[number];
+  labels: string[];
+  participants: string[];
+  rating: { rating: number; comment: string | null; at: Date } | null;
+  reopenCount: number;
+}
+
+/** One change of a ticket, written in the same update as the change itself. */
+export interface HistoryEntry {
+  /** The version that the change made. */
+  seq: number;
+  type: 'create' | 'claim' | 'close';
+  at: Date;
+  actorId: string | null;
+  keyId: string;
+  commandId: string | null;
+  /** SHA-256 of the command's input: a repeated `commandId` must come with the same one. */
+  inputHash: string | null;
+  /** The fields that changed; null for create. */
+  before: Partial<TicketFields> | null;
+  after: Partial<TicketFields>;
+}
+
+/** A ticket as it is stored. */
+export interface TicketRecord extends TicketFields {
+  _id: string;
+  shortId: string;
+  ticketNumber: number | null;
+  guildId: string;
+  /** The claimer's database UUID: a pair of ids never changes, so it is kept beside `claimedBy`. */
+  claimerId: string | null;
+  version: number;
+  createdAt: Date;
+  updatedAt: Date;
+  /** SHA-256 of the normalized input of create: a repeated `ticketId` must come with the same one. */
+  contentHash: string;
+  history: HistoryEntry[];
+}
+
+const mixed = { type: Schema.Types.Mixed, default: null };
+const historyEntry = new Schema<HistoryEntry>(
+  {
+    seq: { type: Number, required: true },
+    type: { type: String, required: true },
+    at: { type: Date, required: true },
+    actorId: { type: String, default: null },
+    keyId: { type: String, required: true },
+    commandId: { type: String, default: null },
+    inputHash: { type: String, default: null },
+    before: mixed,
+    after: mixed,
+  },
+  { _id: false },
+);
+
+const schema = new Schema<TicketRecord>(
+  {
+    _id: { type: String, required: true },
+    shortId: { type: String, required: true },
+    ticketNumber: { type: Number, default: null },
+    ticketType: { type: String, required: true },
+    ticketName: { type: String, required: true },
+    ticketData: { type: String, default: null },
+    guildId: { type: String, required: true },
+    ticketOwner: { type: String, required: true },
+    channelId: { type: String, default: null },
+    claimedBy: { type: String, default: null },
+    claimerId: { type: String, default: null },
+    claimedAt: { type: Date, default: null },
+    closed: { type: Boolean, required: true },
+    closedBy: { type: String, default: null },
+    closeReason: { type: String, default: null },
+    closedAt: { type: Date, default: null },
+    priority: { type: String, required: true },
+    labels: { type: [String], required: true },
+    participants: { type: [String], required: true },
+    rating: mixed,
+    reopenCount: { type: Number, required: true },
+    version: { type: Number, required: true },
+    createdAt: { type: Date, required: true },
+    updatedAt: { type: Date, required: true },
+    contentHash: { type: String, required: true },
+    history: { type: [historyEntry], required: true },
+  },
+  { collection: 'tickets', versionKey: false, strict: 'throw' },
+);
+schema.index({ shortId: 1 }, { unique: true });
+schema.index({ guildId: 1, ticketName: 1 }, { unique: true, partialFilterExpression: { closed: false } });
+schema.index({ ticketName: 1, closed: 1, guildId: 1, createdAt: -1, _id: -1 });
+
+export const Ticket = model<TicketRecord>('Ticket', schema);
+
+/** Inserts a ticket as it is, without building a Mongoose document of it; throws what a unique index throws. */
+export async function insertTicket(ticket: TicketRecord): Promise<void> {
+  await Ticket.db.collection<TicketRecord>(Ticket.collection.name).insertOne(ticket);
+}
+
+/** What `toApi` needs: a ticket without what only commands look at. */
+export type ShownTicket = Omit<TicketRecord, 'history' | 'contentHash'>;
+export const shown = { history: 0, contentHash: 0 } as const;
+
+const iso = (date: Date | null) => date && date.toISOString();
+
+/** The ticket as every route returns it. */
+export function toApi(ticket: ShownTicket): ApiTicket {
+  return {
+    ticketId: ticket._id,
+    ticketShortId: ticket.shortId,
+    ticketNumber: ticket.ticketNumber,
+    ticketType: ticket.ticketType,
+    ticketName: ticket.ticketName,
+    ticketData: ticket.ticketData,
+    guildId: ticket.guildId,
+    ticketOwner: ticket.ticketOwner,
+    channelId: ticket.channelId,
+    status: ticket.closed ? 'closed' : 'open',
+    claimed: ticket.claimedBy !== null,
+    claimedBy: ticket.claimedBy,
+    claimedAt: iso(ticket.claimedAt),
+    closed: ticket.closed,
+    closedBy: ticket.closedBy,
+    closeReason: ticket.closeReason,
+    closedAt: iso(ticket.closedAt),
+    priority: ticket.priority,
+    labels: ticket.labels,
+    participants: ticket.participants,
+    rating: ticket.rating && { ...ticket.rating, at: ticket.rating.at.toISOString() },
+    reopenCount: ticket.reopenCount,
+    version: ticket.version,
+    createdAt: ticket.createdAt.toISOString(),
+    updatedAt: ticket.updatedAt.toISOString(),
+  };
+}

@@ -1,0 +1,98 @@
+import type { ErrorType } from '@counterfoil/shared/errors';
+import { covers, type Scope } from '@counterfoil/shared/keys';
+import { initTRPC, type TRPCDefaultErrorShape } from '@trpc/server';
+import { TRPC_ERROR_CODES_BY_KEY } from '@trpc/server/rpc';
+import type { z } from 'zod';
+import type { Context } from './context.ts';
+import { inTime, mayHaveSent } from './database/connect.ts';
+import { GuildNotAllowed, InsufficientScope, toDomainError, trpcCode } from './errors.ts';
+
+/** What a procedure says about itself: its REST route, and the errors of its own that it may answer with. */
+export type RouteMeta = {
+  openapi?: {
+    method: 'GET' | 'POST';
+    path: `/${string}`;
+    summary: string;
+    description?: string;
+    tags: string[];
+  };
+  errors?: readonly ErrorType[];
+  /** The scope that a key needs; set by the procedure's type. */
+  scope?: Scope;
+};
+
+const t = initTRPC
+  .context<Context>()
+  .meta<RouteMeta>()
+  .create({
+    isDev: false,
+    errorFormatter: ({ shape, error, type, ctx, path }) => formatError(shape, error, type, ctx?.requestId, path),
+  });
+
+function formatError(
+  shape: TRPCDefaultErrorShape,
+  error: unknown,
+  type: 'query' | 'mutation' | 'subscription' | 'unknown',
+  requestId: string | undefined,
+  path: string | undefined,
+) {
+  const domainError = toDomainError(error, type === 'unknown' ? 'query' : type);
+  const code = trpcCode(domainError.status);
+  return {
+    ...shape,
+    message: domainError.message,
+    code: TRPC_ERROR_CODES_BY_KEY[code],
+    data: {
+      code,
+      httpStatus: domainError.status,
+      path,
+      type: domainError.type,
+      requestId,
+      issues: domainError.issues,
+      details: domainError.details as Record<string, unknown> | undefined,
+    },
+  };
+}
+
+export const router = t.router;
+
+/** Refuses a key that is too narrow: its scope first, then the guild that the input names. */
+const authorize = (needed: Scope) =>
+  t.middleware(({ ctx, input, next }) => {
+    if (!covers(ctx.key.scope, needed)) throw new InsufficientScope(needed);
+    const guildId = guildOf(input);
+    if (guildId !== undefined && ctx.key.guildIds && !ctx.key.guildIds.includes(guildId)) {
+      throw new GuildNotAllowed(guildId);
+    }
+    return next();
+  });
+
+function guildOf(input: unknown): string | undefined {
+  if (typeof input !== 'object' || input === null || !('guildId' in input)) return undefined;
+  return typeof input.guildId === 'string' ? input.guildId : undefined;
+}
+
+/** Bounds the wait for the database, and tells a command that was never sent from one without a confirmation. */
+const answerInTime = t.middleware(async ({ type, next }) => {
+  const startedAt = performance.now();
+  try {
+    const result = await inTime(next());
+    if (result.ok) return result;
+    throw result.error;
+  } catch (error) {
+    throw toDomainError(error, mayHaveSent(startedAt) ? type : 'query');
+  }
+});
+
+// The input is part of the procedure's type: it is validated first, so that a refusal is 400 before 403.
+const procedure =
+  (scope: Scope) =>
+  <Input extends z.ZodType>(input: Input) =>
+    t.procedure.meta({ scope }).input(input).use(authorize(scope)).use(answerInTime);
+
+/** A procedure for keys of any scope. */
+export const readProcedure = procedure('read');
+/** A procedure for keys that may write. */
+export const writeProcedure = procedure('write');
+/** A procedure for keys that administer. */
+export const adminProcedure = procedure('admin');

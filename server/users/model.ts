@@ -1,0 +1,53 @@
+import { randomUUID } from 'node:crypto';
+import type { User as ApiUser } from '@counterfoil/shared/users';
+import { model, Schema } from 'mongoose';
+import { findOrInsert } from '../database/unique.ts';
+import { UserExists } from '../errors.ts';
+
+/** The mapping between a database UUID and a Discord id; it never changes once made. */
+export interface UserRecord {
+  _id: string;
+  discordId: string;
+  displayName: string | null;
+  createdAt: Date;
+}
+
+const schema = new Schema<UserRecord>(
+  {
+    _id: { type: String, required: true },
+    discordId: { type: String, required: true },
+    displayName: { type: String, default: null },
+    createdAt: { type: Date, required: true },
+  },
+  { collection: 'users', versionKey: false, strict: 'throw' },
+);
+schema.index({ discordId: 1 }, { unique: true });
+
+export const User = model<UserRecord>('User', schema);
+
+/** The user as every route returns it. */
+export function toApi(user: UserRecord): ApiUser {
+  return {
+    userId: user._id,
+    userDiscordId: user.discordId,
+    userDisplayName: user.displayName,
+    createdAt: user.createdAt.toISOString(),
+  };
+}
+
+/** Finds the user of a Discord id, or makes one; throws UserExists where the wanted `userId` is another person's. */
+export async function findOrCreateUser(
+  discordId: string,
+  wanted: { userId?: string | undefined; displayName?: string | undefined } = {},
+): Promise<{ created: boolean; user: UserRecord }> {
+  const { userId = randomUUID(), displayName = null } = wanted;
+  const found = await findOrInsert(User, { discordId }, { _id: userId, displayName, createdAt: new Date() });
+  if (!found || (wanted.userId !== undefined && found.record._id !== wanted.userId)) throw new UserExists();
+  return { created: found.created, user: found.record };
+}
+
+/** The database UUID of a Discord id, made where it is unknown. */
+export async function knownUserId(discordId: string): Promise<string> {
+  const known = await User.findOne({ discordId }, { _id: 1 }).lean();
+  return known ? known._id : (await findOrCreateUser(discordId)).user._id;
+}
