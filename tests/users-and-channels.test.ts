@@ -1,0 +1,81 @@
+import { randomUUID } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { contract } from './contract.ts';
+import { snowflake } from './harness.ts';
+
+contract('users', ({ ok, refused }) => {
+  test('a user is made known once, and keeps the first display name', async () => {
+    const userDiscordId = snowflake();
+    const userId = randomUUID();
+    const { created, user } = await ok('users.create', { userDiscordId, userId, userDisplayName: 'Ann' });
+    expect(created).toBe(true);
+    expect(user).toEqual({ userId, userDiscordId, userDisplayName: 'Ann', createdAt: expect.any(String) });
+    for (const again of [{ userId }, { userId: userId.toUpperCase() }, {}, { userDisplayName: 'Bob' }]) {
+      expect(await ok('users.create', { userDiscordId, ...again })).toEqual({ created: false, user });
+    }
+    expect(await ok('users.get', { userId })).toEqual(user);
+    expect(await ok('users.getByDiscordId', { discordId: userDiscordId })).toEqual(user);
+    expect(await ok('users.exists', { discordId: userDiscordId })).toEqual({ exists: true });
+  });
+
+  test('another userId for a Discord id, or the reverse, is refused', async () => {
+    const { user } = await ok('users.create', { userDiscordId: snowflake() });
+    const { userId, userDiscordId } = user;
+    await refused('user_exists', 'users.create', { userDiscordId, userId: randomUUID() });
+    const newcomer = snowflake();
+    await refused('user_exists', 'users.create', { userDiscordId: newcomer, userId });
+    expect(await ok('users.exists', { discordId: newcomer })).toEqual({ exists: false });
+  });
+
+  test('simultaneous creates of one person make one user', async () => {
+    const pair = { userDiscordId: snowflake(), userId: randomUUID() };
+    const answers = await Promise.all(Array.from({ length: 32 }, () => ok('users.create', pair)));
+    expect(answers.filter(({ created }) => created)).toHaveLength(1);
+    expect(new Set(answers.map(({ user }) => JSON.stringify(user))).size).toBe(1);
+  });
+
+  test('an unknown user is not found', async () => {
+    await refused('user_not_found', 'users.get', { userId: randomUUID() });
+    await refused('user_not_found', 'users.getByDiscordId', { discordId: snowflake() });
+    await refused('validation_failed', 'users.get', { userId: snowflake() });
+  });
+});
+
+contract('channels', ({ ok, refused }) => {
+  test('a ticket type is assigned to a channel once', async () => {
+    const assignment = { ticketType: 'support', guildId: snowflake(), channelId: snowflake() };
+    const id = randomUUID();
+    const { created, channel } = await ok('channels.create', { ...assignment, id });
+    expect(created).toBe(true);
+    expect(channel).toEqual({
+      id,
+      ...assignment,
+      displayName: null,
+      maxOpenPerOwner: null,
+      cooldownSeconds: null,
+      requireCloseReason: null,
+      staffRoleIds: null,
+      createdAt: expect.any(String),
+      updatedAt: channel.createdAt,
+    });
+    expect(await ok('channels.create', assignment)).toEqual({ created: false, channel });
+    expect(await ok('channels.create', { ...assignment, id: randomUUID() })).toEqual({ created: false, channel });
+    const { ticketType, guildId } = assignment;
+    expect(await ok('channels.get', { ticketType, guildId })).toEqual(channel);
+    await refused('ticket_channel_exists', 'channels.create', { ...assignment, channelId: snowflake() });
+    await refused('ticket_channel_exists', 'channels.create', { ...assignment, id, ticketType: 'other' });
+  });
+
+  test('simultaneous assignments make one', async () => {
+    const assignment = { ticketType: 'support', guildId: snowflake(), channelId: snowflake() };
+    const answers = await Promise.all(Array.from({ length: 32 }, () => ok('channels.create', assignment)));
+    expect(answers.filter(({ created }) => created)).toHaveLength(1);
+  });
+
+  test('an unknown assignment is not found, by exact type and guild', async () => {
+    const assignment = { ticketType: 'Support', guildId: snowflake(), channelId: snowflake() };
+    await ok('channels.create', assignment);
+    await refused('ticket_channel_not_found', 'channels.get', { ticketType: 'support', guildId: assignment.guildId });
+    await refused('ticket_channel_not_found', 'channels.get', { ticketType: 'Support', guildId: snowflake() });
+  });
+});
