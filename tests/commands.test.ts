@@ -31,11 +31,13 @@ contract('commands', ({ ok, refused, createTicket }) => {
     expect(error?.details).toEqual({ claimedBy });
   });
 
-  test('a closed ticket cannot be claimed, not even again', async () => {
+  test('a closed ticket cannot be claimed by anyone but who already has it', async () => {
     const discordId = snowflake();
     const { ticketShortId: shortId } = await createTicket({ claimedBy: discordId, closed: true });
-    await refused('ticket_closed', 'tickets.claim', { shortId, discordId });
+    expect(await ok('tickets.claim', { shortId, discordId })).toMatchObject({ changed: false });
     await refused('ticket_closed', 'tickets.claim', { shortId, discordId: snowflake() });
+    const { ticketShortId: unclaimed } = await createTicket({ closed: true });
+    await refused('ticket_closed', 'tickets.claim', { shortId: unclaimed, discordId });
   });
 
   test('close keeps the first closer and reason', async () => {

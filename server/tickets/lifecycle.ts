@@ -45,7 +45,7 @@ const claim: Command<ClaimTicket> = {
   type: 'claim',
   actor: ({ actorId, discordId }) => actorId ?? discordId,
   rule: { closed: false, claimedBy: null },
-  holds: (ticket, { discordId }) => !ticket.closed && ticket.claimedBy === discordId,
+  holds: (ticket, { discordId }) => ticket.claimedBy === discordId,
   refusal: (ticket) => {
     if (ticket.closed) return new TicketClosed(ticket.shortId);
     return ticket.claimedBy === null ? null : new TicketAlreadyClaimed(ticket.shortId, ticket.claimedBy);
