@@ -62,7 +62,7 @@ contract('commands', ({ ok, refused, createTicket }) => {
     const { ticketShortId: shortId } = await createTicket();
     const wrong: [string, object, string][] = [
       ['tickets.claim', {}, 'discordId'],
-      ['tickets.claim', { discordId: 12345678901234567 }, 'discordId'],
+      ['tickets.claim', { discordId: Number('12345678901234567') }, 'discordId'],
       ['tickets.claim', { discordId: snowflake(), expectedVersion: 0 }, 'expectedVersion'],
       ['tickets.claim', { discordId: snowflake(), expectedVersion: '1' }, 'expectedVersion'],
       ['tickets.claim', { discordId: snowflake(), expectedVersion: 1.5 }, 'expectedVersion'],

@@ -167,7 +167,14 @@ contract('tickets.create', ({ ok, refused, createTicket }) => {
   test('each wrong field is named, and nothing is stored', async () => {
     const wrong = {
       ticketType: ['', '.', '..', 'a\u0000', 'a\nb', 'x'.repeat(65), 'a\ud800', 5, null],
-      guildId: [123456789012345678, '1234567890123456', '123456789012345678901', '12345678901234567a', ' ', null],
+      guildId: [
+        Number('123456789012345678'),
+        '1234567890123456',
+        '123456789012345678901',
+        '12345678901234567a',
+        ' ',
+        null,
+      ],
       ticketOwner: [undefined, '', 'me'],
       ticketId: ['', 'x', '00000000-0000-1000-8000-000000000000', 5],
       ticketShortId: ['', '.', 'x'.repeat(65)],

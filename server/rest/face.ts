@@ -49,7 +49,7 @@ function routesOf(router: AnyTRPCRouter): Route[] {
  */
 function protectEscapes(path: string): string {
   return path
-    .replace(/%(2[de]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9ae])/gi, (escape) => decodeURIComponent(escape))
+    .replace(/%(2[de]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9ae])/gi, (code) => decodeURIComponent(code))
     .replaceAll('%', '%25');
 }
 

@@ -115,7 +115,7 @@ export async function insertTicket(ticket: TicketRecord): Promise<void> {
 export type ShownTicket = Omit<TicketRecord, 'history' | 'contentHash'>;
 export const shown = { history: 0, contentHash: 0 } as const;
 
-const iso = (date: Date | null) => date && date.toISOString();
+const iso = (date: Date | null) => date?.toISOString() ?? null;
 
 /** The ticket as every route returns it. */
 export function toApi(ticket: ShownTicket): ApiTicket {
