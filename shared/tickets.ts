@@ -51,16 +51,13 @@ const exampleClaimed = {
   updatedAt: example.claimedAt,
 };
 const exampleClosed = {
-  ...exampleTicket,
-  ticketId: 'e81f0b6c-4d27-4a95-9c3e-70b2a5d8f614',
-  ticketShortId: 'x3h8v6rd',
-  ticketName: 'support-0002',
+  ...exampleClaimed,
   status: 'closed' as const,
   closed: true,
   closedBy: example.claimerId,
   closeReason: 'Solved: the order was sent again.',
   closedAt: example.closedAt,
-  version: 2,
+  version: 3,
   updatedAt: example.closedAt,
 };
 
@@ -182,7 +179,7 @@ export const CreatedTicket = z
 export const TicketByShortId = z.strictObject({ shortId: ShortId });
 export const TicketByName = z.strictObject({
   ticketName: TicketName,
-  guildId: GuildId.optional().meta({ description: 'Looks in this guild only.' }),
+  guildId: GuildId.meta({ description: 'Looks in this guild only.' }).optional(),
 });
 
 export const CloseTicket = z
@@ -195,7 +192,7 @@ export const CloseTicket = z
   .meta({
     examples: [
       {
-        shortId: exampleClosed.ticketShortId,
+        shortId: example.shortId,
         closedBy: exampleClosed.closedBy,
         reason: exampleClosed.closeReason,
       },
