@@ -1,4 +1,5 @@
-import { access, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createApp } from './app.ts';
 import { type Config, readConfig } from './config.ts';
@@ -17,6 +18,9 @@ const report = (line: string) => process.stderr.write(`${line}\n`);
 
 async function openDatabase({ mongodbUri, dataDir, mongodBinary, path, cacheDir }: Config) {
   if (mongodbUri !== null) return { uri: mongodbUri, closed: new Promise<never>(() => {}), stop: async () => {} };
+  await mkdir(dataDir, { recursive: true }).catch((error: Error) => {
+    throw new StartupError('badConfiguration', `DATA_DIR cannot be used: ${error.message}.`);
+  });
   const mongod = await findMongod({ mongodBinary, path, cacheDir, report });
   return startEmbedded({ dataDir, mongod, report });
 }
@@ -27,26 +31,20 @@ function keyFile({ mongodbUri, dataDir }: Config): string | null {
 }
 
 /** How a shell on this machine writes the key that the operator has. */
-async function keyForShell(config: Config, firstKey: string | null): Promise<string> {
+function keyForShell(config: Config, firstKey: string | null): string {
   if (firstKey !== null) return firstKey;
   if (config.key !== undefined) return '$COUNTERFOIL_KEY';
   const file = keyFile(config);
-  const kept =
-    file !== null &&
-    (await access(file).then(
-      () => true,
-      () => false,
-    ));
-  return kept ? `$(cat '${file.replaceAll("'", `'\\''`)}')` : '<your key>';
+  return file !== null && existsSync(file) ? `$(cat '${file.replaceAll("'", `'\\''`)}')` : '<your key>';
 }
 
-async function greet(config: Config, address: string, firstKey: string | null): Promise<void> {
+function greet(config: Config, address: string, firstKey: string | null): void {
   report(`\nCounterfoil listens on ${address} — the API's page: ${address}/docs\n`);
   if (firstKey !== null) {
     const file = keyFile(config);
     report(`Your admin key, shown this once${file ? ` and kept in ${file}` : ''}:\n  ${firstKey}\n`);
   }
-  const authorization = `Authorization: ${await keyForShell(config, firstKey)}`;
+  const authorization = `Authorization: ${keyForShell(config, firstKey)}`;
   const ticket = '{"ticketType":"support","guildId":"123456789012345678","ticketOwner":"876543210987654321"}';
   report(
     `Create a ticket:\n  curl "${address}/tickets/create" -H "${authorization}"` +
@@ -72,7 +70,8 @@ async function serve(config: Config, uri: string, databaseClosed: Promise<unknow
   const ended = Promise.race([signalToEnd(), databaseClosed.then(() => null)]);
   let signal: NodeJS.Signals | null = null;
   try {
-    await greet(config, address, config.key === undefined ? await makeFirstKey((key) => keepKey(config, key)) : null);
+    const firstKey = config.key === undefined ? await makeFirstKey((key) => keepKey(config, key)) : null;
+    greet(config, address, firstKey);
     signal = await ended;
   } finally {
     state.draining = true;

@@ -48,7 +48,12 @@ test('64 people claim a ticket at once, through two processes and both transport
       const won = body.result?.data ?? body;
       const lost = body.error?.data ?? body.error;
       if (people[place] === claimedBy) expect(won).toMatchObject({ changed: true, ticket: { claimedBy } });
-      else expect({ status, ...lost }).toMatchObject({ status: 409, type: 'ticket_already_claimed', details: { claimedBy } });
+      else
+        expect({ status, ...lost }).toMatchObject({
+          status: 409,
+          type: 'ticket_already_claimed',
+          details: { claimedBy },
+        });
     }
     const stored = await Ticket.findById(ticket.ticketId).lean();
     expect(stored).toMatchObject({ claimedBy, version: 2, history: [{ type: 'create' }, { type: 'claim' }] });

@@ -58,17 +58,17 @@ async function runGreeting(stderr: string, env: Record<string, string> = {}) {
   return JSON.parse(stdout);
 }
 
-describe.concurrent('a server that cannot start says why, and ends with a code of its own', () => {
+describe.concurrent('a server that cannot start says why, and ends with a code of its own', { timeout: 90_000 }, () => {
   test('a database that is away: after 30 s', async () => {
     const startedAt = Date.now();
     const { code, stderr } = await refusedStart({ MONGODB_URI: 'mongodb://someone:s3cret@127.0.0.1:1/tickets' });
     expect(Date.now() - startedAt).toBeGreaterThan(30_000);
-    expect(Date.now() - startedAt).toBeLessThan(36_000);
+    expect(Date.now() - startedAt).toBeLessThan(45_000);
     expect(code).toBe(exitCodes.databaseUnreachable);
     expect(stderr).toContain('ECONNREFUSED 127.0.0.1:1');
     expect(stderr).toContain('mongodb://[redacted]@127.0.0.1:1/tickets');
     expect(stderr).not.toContain('s3cret');
-  }, 60_000);
+  });
 
   test('bad variables: all are named at once, and no value is shown', async () => {
     const secret = 'sh0rt secret';
@@ -100,9 +100,9 @@ describe.concurrent('a server that cannot start says why, and ends with a code o
   });
 
   test('a MONGODB_URI that is none', async () => {
-    const { code, stderr } = await refusedStart({ MONGODB_URI: 'mongodb://me:s3cret@localhost/?replicaset' });
+    const { code, stderr } = await refusedStart({ MONGODB_URI: 'mongodb://me:s3cret@localhost/?replicaName=rs' });
     expect(code).toBe(exitCodes.badConfiguration);
-    expect(stderr).toContain('MONGODB_URI');
+    expect(stderr).toContain('MONGODB_URI is not valid: option replicaname');
     expect(stderr).not.toMatch(/s3cret|at .*\.ts/);
   });
 
@@ -117,6 +117,12 @@ describe.concurrent('a server that cannot start says why, and ends with a code o
     expect(stderr).toMatch(new RegExp(`^PORT ${PORT} is in use on 127\\.0\\.0\\.1`, 'm'));
     // mongod empties its lock when it ends well.
     expect(await readFile(join(folder.path, 'db', 'mongod.lock'), 'utf8')).toBe('');
+  });
+
+  test('a data folder that cannot be one', async () => {
+    const { code, stderr } = await refusedStart({ DATA_DIR: '/etc/passwd/data', MONGOD_BINARY: inject('mongod') });
+    expect(code).toBe(exitCodes.badConfiguration);
+    expect(stderr).toMatch(/^DATA_DIR cannot be used: ENOTDIR.*\n$/);
   });
 
   test('an address that is not of this machine', async () => {
@@ -150,7 +156,7 @@ describe.concurrent('a server that cannot start says why, and ends with a code o
   });
 });
 
-describe.concurrent('a server that starts', () => {
+describe.concurrent('a server that starts', { timeout: 90_000 }, () => {
   test('a database that comes up 7 s after the server is waited for', async () => {
     await using mongod = await startMongod();
     await mongod.kill();
@@ -285,7 +291,7 @@ async function isRefused(url: string): Promise<boolean> {
   );
 }
 
-describe.concurrent('the end', () => {
+describe.concurrent('the end', { timeout: 90_000 }, () => {
   test.each([0, 600, 1200])(
     'SIGTERM: not ready first, then what was accepted is answered, even %i ms after',
     async (more) => {
@@ -309,19 +315,25 @@ describe.concurrent('the end', () => {
     },
   );
 
-  test.each([1, 2])('SIGINT, sent %i times: soon, with kept connections open', async (times) => {
-    await using server = await startServer({ env: { MONGODB_URI: inject('mongodbUri') } });
+  test.each([1, 2])('SIGINT, sent %i times as under npm: at once, but what was accepted is answered', async (times) => {
+    const env = { MONGODB_URI: inject('mongodbUri'), COUNTERFOIL_KEY: environmentKey };
+    await using server = await startServer({ env });
     await idleConnection(server.url);
-    const startedAt = Date.now();
-    for (let sent = 0; sent < times; sent += 1) server.kill('SIGINT');
+    const finish = await slowCreate(server.url);
+    for (let sent = 0; sent < times; sent += 1) {
+      server.kill('SIGINT');
+      await until(() => isRefused(server.url), 900);
+    }
+    const finishedAt = Date.now();
+    expect(await finish()).toMatchObject({ status: 200, created: true });
     expect(await server.exited).toBe(0);
-    expect(Date.now() - startedAt).toBeLessThan(1500);
+    expect(Date.now() - finishedAt).toBeLessThan(2500);
   });
 
   test('SIGTERM while the database is frozen: a request is answered 503, and the process ends', async () => {
     await using mongod = await startMongod();
     await using server = await startServer({ env: { MONGODB_URI: mongod.uri, COUNTERFOIL_KEY: environmentKey } });
-    mongod.freeze();
+    await mongod.freeze();
     const answer = fetch(`${server.url}/tickets/get/id/x`, { headers: { authorization: environmentKey } });
     await sleep(100);
     server.kill('SIGTERM');

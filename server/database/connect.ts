@@ -78,7 +78,7 @@ async function connectPatiently(client: mongo.MongoClient): Promise<void> {
 }
 
 function unreachable(uri: string, error: unknown): StartupError {
-  if (error instanceof mongo.MongoParseError) {
+  if (error instanceof mongo.MongoDriverError) {
     return new StartupError('badConfiguration', `MONGODB_URI is not valid: ${redact(error.message)}`);
   }
   return new StartupError(

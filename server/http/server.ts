@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { type DomainError, HeadersTooLarge, InvalidEncoding, RequestTimeout, RouteNotFound } from '../errors.ts';
 import { StartupError } from '../startup-error.ts';
 import { errorBody, sendError } from './respond.ts';
@@ -101,9 +101,22 @@ const answerWait = 20_000;
 const requestWait = 1_000;
 const lookEvery = 50;
 
+/**
+ * Resolves in a turn of the event loop that found no connection to take: the kernel resets those that wait when a
+ * server closes. Only one that is made in that very turn can still be reset; nothing of its request was read.
+ */
+async function noneWaits(server: Server): Promise<void> {
+  let taken = 0;
+  server.on('connection', () => {
+    taken += 1;
+  });
+  for (let seen = -1; seen !== taken; await turn()) seen = taken;
+}
+
 /** Stops taking connections after `noticeMs`, in which load balancers learn of it, and answers what was taken. */
 export async function drain(server: Server, { noticeMs }: { noticeMs: number }): Promise<void> {
   await sleep(noticeMs);
+  await noneWaits(server);
   const closed = once(server.close(), 'close');
   let waited = 0;
   // Connections become idle one after the other; Node itself closes only those that are so at once.

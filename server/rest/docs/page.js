@@ -3,8 +3,8 @@ SwaggerUIBundle({
   dom_id: '#api',
   deepLinking: true,
   displayOperationId: true,
-  persistAuthorization: true,
   tryItOutEnabled: true,
+  defaultModelsExpandDepth: 0,
   // The default validator is a service elsewhere: this page works offline.
   validatorUrl: null,
 });

@@ -1,0 +1,62 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { becomeWritable, replicaSet } from 'counterfoil/database/replica-member';
+import { mongo } from 'mongoose';
+import { inject } from 'vitest';
+import { until } from './server-process.ts';
+
+/** A port that nobody listens on. */
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const address = probe.address();
+  probe.close();
+  await once(probe, 'close');
+  return typeof address === 'object' && address ? address.port : 0;
+}
+
+/** Runs a mongod that a test may stop and kill: a replica set of one member, or a standalone. */
+export async function startMongod({ standalone = false } = {}) {
+  const folder = await mkdtemp(join(tmpdir(), 'counterfoil-mongod-'));
+  const port = await freePort();
+  const host = `127.0.0.1:${port}`;
+  const args = ['--dbpath', folder, '--port', String(port), '--bind_ip', '127.0.0.1', '--nounixsocket', '--quiet'];
+  let child: ChildProcess;
+
+  async function start() {
+    child = spawn(inject('mongod'), standalone ? args : [...args, '--replSet', replicaSet], { stdio: 'ignore' });
+    const client = new mongo.MongoClient(`mongodb://${host}/?directConnection=true`);
+    await client.connect();
+    if (!standalone) await becomeWritable(client, host);
+    await client.close();
+  }
+
+  async function kill() {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  }
+
+  await start();
+  return {
+    uri: `mongodb://${host}/counterfoil${standalone ? '' : `?replicaSet=${replicaSet}`}`,
+    kill,
+    /** Starts it again on the same port and data. */
+    restart: start,
+    /** Stops it without ending it; what arrives waits. */
+    async freeze() {
+      child.kill('SIGSTOP');
+      await until(async () => /^State:\sT/m.test(await readFile(`/proc/${child.pid}/status`, 'utf8')));
+    },
+    thaw: () => child.kill('SIGCONT'),
+    async [Symbol.asyncDispose]() {
+      await kill();
+      await rm(folder, { recursive: true });
+    },
+  };
+}

@@ -1,0 +1,71 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** What the real server is told by its environment; PORT is 0, any free one, where it is not named. */
+interface Start {
+  env: Record<string, string | undefined>;
+}
+
+/** Runs `server/main.ts` as a process of its own, which may end at once. */
+export function spawnServer({ env }: Start) {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'server/main.ts'], {
+    cwd: root,
+    env: { PATH: process.env.PATH, PORT: '0', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const output = { stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk) => {
+    output.stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    output.stderr += chunk;
+  });
+  const exited = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals);
+  return {
+    /** The exit code, or the signal that ended it. */
+    exited,
+    kill: (signal: NodeJS.Signals) => child.kill(signal),
+    /** What it has said to its operator so far. */
+    stderr: () => output.stderr,
+    stdout: () => output.stdout,
+    /** The lines of its log so far. */
+    // biome-ignore lint/suspicious/noExplicitAny: tests look at lines of every shape.
+    log: (): any[] =>
+      output.stdout
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line)),
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGINT');
+      const late = setTimeout(() => child.kill('SIGKILL'), 10_000);
+      await exited;
+      clearTimeout(late);
+    },
+  };
+}
+
+/** Runs the real server, and waits until it has greeted its operator; throws where it ends instead. */
+export async function startServer(start: Start) {
+  const server = spawnServer(start);
+  const greeted = until(() => server.stderr().includes("-d '"), 60_000).then(() => 'greeted');
+  const outcome = await Promise.race([greeted, server.exited]).catch(() => 'silence');
+  if (outcome !== 'greeted') {
+    await server[Symbol.asyncDispose]();
+    throw new Error(`the server did not start (${outcome}): ${server.stderr()}`);
+  }
+  const [, url = ''] = /listens on (\S+)/.exec(server.stderr()) ?? [];
+  const [firstKey] = /cfl_\w+/.exec(server.stderr()) ?? [];
+  return { ...server, url, firstKey };
+}
+
+/** Waits until `isSo`; throws where that takes too long. */
+export async function until(isSo: () => boolean | Promise<boolean>, milliseconds = 15_000): Promise<void> {
+  const deadline = Date.now() + milliseconds;
+  while (!(await isSo())) {
+    if (Date.now() > deadline) throw new Error(`waited in vain for ${isSo}`);
+    await new Promise((done) => setTimeout(done, 20));
+  }
+}
