@@ -319,6 +319,7 @@ describe.concurrent('operations', { timeout: 90_000 }, () => {
     expect(body).toMatchObject([{ status: 408, requestId: 'mine', body: { error: { type: 'request_timeout' } } }]);
     expect(head).toMatchObject([{ status: 408, body: { error: { type: 'request_timeout' } } }]);
     expect(Date.now() - startedAt).toBeLessThan(20_000);
+    await until(() => server.log().length > 0);
     expect(server.log()).toMatchObject([{ route: '/tickets/create', status: 408, requestId: 'mine' }]);
   });
 });

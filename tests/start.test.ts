@@ -310,7 +310,7 @@ describe.concurrent('the end', { timeout: 90_000 }, () => {
       const finishedAt = Date.now();
       expect(await finish()).toMatchObject({ status: 200, created: true });
       expect(await server.exited).toBe(0);
-      expect(Date.now() - finishedAt).toBeLessThan(2500);
+      expect(Date.now() - finishedAt).toBeLessThan(10_000);
       expect(server.log().at(-1)).toMatchObject({ route: '/tickets/create', status: 200 });
     },
   );
@@ -327,7 +327,7 @@ describe.concurrent('the end', { timeout: 90_000 }, () => {
     const finishedAt = Date.now();
     expect(await finish()).toMatchObject({ status: 200, created: true });
     expect(await server.exited).toBe(0);
-    expect(Date.now() - finishedAt).toBeLessThan(2500);
+    expect(Date.now() - finishedAt).toBeLessThan(10_000);
   });
 
   test('SIGTERM while the database is frozen: a request is answered 503, and the process ends', async () => {
