@@ -340,6 +340,6 @@ describe.concurrent('the end', { timeout: 90_000 }, () => {
     expect((await answer).status).toBe(503);
     const answeredAt = Date.now();
     expect(await server.exited).toBe(0);
-    expect(Date.now() - answeredAt).toBeLessThan(4000);
+    expect(Date.now() - answeredAt).toBeLessThan(10_000);
   });
 });
