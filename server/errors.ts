@@ -171,7 +171,7 @@ export class VersionMismatch extends DomainError<'version_mismatch'> {
 }
 export class BodyTooLarge extends DomainError<'body_too_large'> {
   constructor() {
-    super('body_too_large', `A body has at most ${limits.bodyBytes} bytes.`, { headers: { Connection: 'close' } });
+    super('body_too_large', `A body has at most ${limits.bodyBytes} bytes.`);
   }
 }
 export class UnsupportedMediaType extends DomainError<'unsupported_media_type'> {

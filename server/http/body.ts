@@ -25,6 +25,8 @@ async function readBytes(req: IncomingMessage): Promise<Buffer> {
       chunks.push(chunk);
     }
   } catch (error) {
+    // A caller that is cut off while it sends may never see the answer: what is left is read and dropped.
+    req.resume();
     // The stream itself fails only where the caller or the time-out ended the connection.
     throw error instanceof DomainError ? error : new RequestTimeout();
   }
