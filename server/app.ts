@@ -1,4 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { covers } from '@counterfoil/shared/keys';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
 import { createContext } from './context.ts';
@@ -6,6 +7,7 @@ import { InsufficientScope, InvalidEncoding, MethodNotAllowed, RouteNotFound } f
 import { beginRequest, requestState } from './http/request.ts';
 import { sendError, sendJson } from './http/respond.ts';
 import { createTrpcMount } from './http/trpc.ts';
+import { splitTarget } from './http/url.ts';
 import { checkReadiness } from './operations/health.ts';
 import type { Logger } from './operations/logger.ts';
 import type { Metrics } from './operations/metrics.ts';
@@ -26,13 +28,20 @@ type Page = (req: Request, res: Response) => void | Promise<void>;
 /** The whole service as a listener of a node:http server; it does not listen by itself. */
 export function createApp(deps: AppDeps): RequestListener {
   const answerRest = createRestFace(appRouter);
+  const answerTrpc = createTrpcMount(appRouter);
   const web = createWeb(deps);
   return (req, res) => {
     const state = beginRequest(req);
     res.setHeader('X-Request-Id', state.id);
     if (deps.isDraining()) res.setHeader('Connection', 'close');
     res.once('close', () => account(deps, req, res));
-    if (!answerRest(req, res)) web(req, res);
+    if (answerRest(req, res)) return;
+    const { path, query } = splitTarget(req.url ?? '');
+    const target = query === '' ? path : `${path}?${query}`;
+    if (path === '/trpc' || path.startsWith('/trpc/')) return answerTrpc(req, res, target);
+    // Express answers a target that it cannot parse with HTML of its own.
+    req.url = target.startsWith('/') ? target : '/';
+    web(req, res);
   };
 }
 
@@ -66,10 +75,9 @@ function createWeb({ metrics, isDraining }: AppDeps) {
     if (!isLocal(req)) await requireAdmin(req);
     res.set('Content-Type', metrics.registry.contentType).send(await metrics.registry.metrics());
   });
-  const document = createOpenApiDocument(appRouter);
-  page('/openapi.json', (_req, res) => sendJson(res, 200, document));
+  const document = JSON.stringify(createOpenApiDocument(appRouter));
+  page('/openapi.json', (_req, res) => void res.type('json').send(document));
   web.use('/docs', helmet({ strictTransportSecurity: false, contentSecurityPolicy: docsPolicy }), createDocs());
-  web.use('/trpc', createTrpcMount(appRouter));
 
   web.use(() => {
     throw new RouteNotFound();
@@ -93,13 +101,13 @@ const docsPolicy = {
 
 async function requireAdmin(req: Request): Promise<void> {
   const { key } = await createContext(req);
-  if (key.scope !== 'admin') throw new InsufficientScope('admin');
+  if (!covers(key.scope, 'admin')) throw new InsufficientScope('admin');
 }
 
 /** Whether a request comes from this machine itself, and not through a proxy on it. */
 function isLocal(req: Request): boolean {
-  const forwarded = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'];
+  const forwarded = /^(forwarded|via|x-forwarded-.*|x-real-ip|x-client-ip|x-cluster-client-ip|true-client-ip|cf-.*)$/;
   const address = req.socket.remoteAddress ?? '';
   const loopback = address === '::1' || /^(::ffff:)?127\./.test(address);
-  return loopback && forwarded.every((name) => req.headers[name] === undefined);
+  return loopback && !Object.keys(req.headers).some((name) => forwarded.test(name));
 }

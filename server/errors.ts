@@ -34,8 +34,8 @@ export class DomainError<T extends ErrorType = ErrorType> extends Error {
 }
 
 export class InvalidJson extends DomainError<'invalid_json'> {
-  constructor(problem: string) {
-    super('invalid_json', `The body is not valid JSON: ${problem}.`);
+  constructor(problem: string, what: 'body' | 'input' = 'body') {
+    super('invalid_json', `The ${what} is not valid JSON: ${problem}.`);
   }
 }
 export class ValidationFailed extends DomainError<'validation_failed'> {
@@ -207,13 +207,24 @@ export class ShuttingDown extends DomainError<'shutting_down'> {
   }
 }
 
+/** Issues told at most, and characters of a field's name: what a caller made up need not come back whole. */
+const issuesTold = 100;
+const nameTold = 100;
+
 function issuesOf(error: ZodError): Issue[] {
-  return error.issues.flatMap((issue) => {
-    const path = issue.path.join('.');
-    if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
-    return issue.keys.map((key) => ({ path: path ? `${path}.${key}` : key, message: 'Unknown field' }));
+  const issues = error.issues.flatMap((issue) => {
+    if (issue.code !== 'unrecognized_keys') return [{ path: issue.path.join('.'), message: issue.message }];
+    return issue.keys.map((key) => ({ path: [...issue.path, key].join('.'), message: 'Unknown field' }));
   });
+  return issues.slice(0, issuesTold).map(({ path, message }) => ({ path: path.slice(0, nameTold), message }));
 }
+
+/**
+ * The codes that MongoDB names retryable (HostUnreachable, HostNotFound, NetworkTimeout, ShutdownInProgress,
+ * ReadConcernMajorityNotAvailableYet, PrimarySteppedDown, ExceededTimeLimit, SocketException, NotWritablePrimary, the
+ * Interrupted… and NotPrimary… ones), and MaxTimeMSExpired and NetworkInterfaceExceededTimeLimit.
+ */
+const passing = new Set<unknown>([6, 7, 50, 89, 91, 134, 189, 202, 262, 9001, 10107, 11600, 11602, 13435, 13436]);
 
 /** What the driver's error means for the caller; `type` is a mutation's where a write can have been sent. */
 function describeDatabaseError(error: Error, type: ProcedureType): DomainError | null {
@@ -224,7 +235,7 @@ function describeDatabaseError(error: Error, type: ProcedureType): DomainError |
     error instanceof mongo.MongoNotConnectedError ||
     error instanceof mongo.MongoTopologyClosedError ||
     error instanceof mongo.MongoOperationTimeoutError ||
-    (error instanceof mongo.MongoError && error.hasErrorLabel('RetryableWriteError'));
+    (error instanceof mongo.MongoError && (passing.has(error.code) || error.hasErrorLabel('RetryableWriteError')));
   if (!unconfirmed) return null;
   return type === 'mutation' ? new OutcomeUnknown(error) : new DatabaseUnavailable(error);
 }

@@ -18,11 +18,15 @@ const report = (line: string) => process.stderr.write(`${line}\n`);
 
 async function openDatabase({ mongodbUri, dataDir, mongodBinary, path, cacheDir }: Config) {
   if (mongodbUri !== null) return { uri: mongodbUri, closed: new Promise<never>(() => {}), stop: async () => {} };
-  await mkdir(dataDir, { recursive: true }).catch((error: Error) => {
-    throw new StartupError('badConfiguration', `DATA_DIR cannot be used: ${error.message}.`);
-  });
+  await mkdir(dataDir, { recursive: true }).catch(refuseFolder);
   const mongod = await findMongod({ mongodBinary, path, cacheDir, report });
-  return startEmbedded({ dataDir, mongod, report });
+  return startEmbedded({ dataDir, mongod, report }).catch(refuseFolder);
+}
+
+/** Says that the file system refuses the data folder; throws every other error as it is. */
+function refuseFolder(error: unknown): never {
+  if (!(error instanceof Error && 'syscall' in error)) throw error;
+  throw new StartupError('badConfiguration', `DATA_DIR cannot be used: ${error.message}.`);
 }
 
 /** The file that keeps the first key of an embedded database; null for a database elsewhere. */
@@ -89,8 +93,8 @@ async function serve(config: Config, uri: string, databaseClosed: Promise<unknow
 async function keepKey(config: Config, key: string): Promise<void> {
   const file = keyFile(config);
   if (file === null) return;
-  await rm(file, { force: true });
-  await writeFile(file, `${key}\n`, { mode: 0o600 });
+  await rm(file, { force: true }).catch(refuseFolder);
+  await writeFile(file, `${key}\n`, { mode: 0o600 }).catch(refuseFolder);
 }
 
 async function main(): Promise<void> {

@@ -144,7 +144,9 @@ export const CreateTicket = z
       examples: [example.channelId],
     }),
     actorId: ActorId.optional(),
-    commandId: CommandId.optional(),
+    commandId: Uuid.optional().meta({
+      description: 'Kept in the history of the ticket; it is `ticketId` that makes a create repeatable.',
+    }),
   })
   .superRefine(({ claimed, claimedBy }, context) => {
     if (claimed === true && !claimedBy) {

@@ -241,6 +241,8 @@ describe('queries', () => {
       const { body, status } = await send(`/tickets/get/name/x?${query}`);
       expect({ query, status, issues: body.error.issues }).toMatchObject({ status: 400, issues: [{ path }] });
     }
+    const text = await send('/tickets/create?x=1', { method: 'POST', body: '{}' });
+    expect(text).toMatchObject({ status: 415 });
     const post = await send('/tickets/create?x=1', { method: 'POST', body: '{}', headers: json });
     expect(post).toMatchObject({ status: 400, body: { error: { issues: [{ path: 'x' }] } } });
   });
@@ -336,6 +338,39 @@ describe('tRPC', () => {
     expect(await send(batch(500))).toMatchObject({ status: 400, type: 'batch_too_large' });
   });
 
+  test('a slash behind the path is forgiven, one in it is not', async () => {
+    const query = `?input=${input({ shortId: 'nowhere' })}`;
+    expect(await send(`/trpc/tickets.get/${query}`)).toMatchObject({ type: 'ticket_not_found' });
+    expect(await send(`/trpc/x/tickets.get,tickets.get${query}`)).toMatchObject({ type: 'route_not_found' });
+    const batch = await send(`/trpc/x/tickets.get,tickets.get?batch=1&input=${input({})}`);
+    expect(batch.body[0].error.data.type).toBe('route_not_found');
+  });
+
+  test('nothing of the request but its calls and inputs has an effect', async () => {
+    const path = `/trpc/tickets.get?input=${input({ shortId: 'nowhere' })}`;
+    const odd: Record<string, string>[] = [
+      { 'content-type': 'multipart/form-data; boundary=x' },
+      { 'content-type': 'application/octet-stream' },
+      { 'trpc-accept': 'application/jsonl' },
+      { accept: 'text/event-stream' },
+      { 'x-http-method-override': 'POST' },
+    ];
+    for (const headers of odd) {
+      const answer = await send(path, { headers });
+      expect(answer, JSON.stringify(headers)).toMatchObject({ status: 404, type: 'ticket_not_found' });
+      expect(answer.headers.get('content-type')).toContain('application/json');
+    }
+  });
+
+  test('unknown query fields and malformed escapes are refused', async () => {
+    for (const query of ['&foo=1', '&connectionParams=x', '&__proto__=1']) {
+      const answer = await send(`/trpc/tickets.get?input=${input({ shortId: 'x' })}${query}`);
+      expect(answer).toMatchObject({ status: 400, type: 'validation_failed' });
+    }
+    expect(await send('/trpc/tickets.get?input={"shortId":"%E0%A4"}')).toMatchObject({ type: 'invalid_encoding' });
+    expect(await send('/trpc/tickets.get?input=%7B')).toMatchObject({ type: 'invalid_json' });
+  });
+
   test('without a key, a batch is refused as a whole', async () => {
     const answer = await send(`/trpc/tickets.get,tickets.get?batch=1`, { headers: { authorization: '' } });
     expect(answer).toMatchObject({ status: 401, type: 'missing_key' });
@@ -360,6 +395,26 @@ describe('tRPC', () => {
       expect(error.stack).toBeUndefined();
     }
   });
+});
+
+test('the page of the API answers whatever headers a caller sends', async () => {
+  for (const headers of [
+    { range: 'bytes=99999999-' },
+    { 'if-match': '"x"' },
+    { 'if-unmodified-since': 'Mon, 01 Jan 1990 00:00:00 GMT' },
+  ]) {
+    expect((await app.fetch('/docs/page.js', { headers: headers as Record<string, string> })).status).toBe(200);
+  }
+  expect(await app.fetch('/docs')).toMatchObject({ status: 200, redirected: true });
+});
+
+test('what a caller made up comes back cut', async () => {
+  const body = JSON.stringify(
+    Object.fromEntries([['x'.repeat(100_000), 1], ...Array.from({ length: 5000 }, (_, n) => [`f${n}`, n])]),
+  );
+  const { body: answer } = await send('/tickets/close', { method: 'POST', body, headers: json });
+  expect(answer.error.type).toBe('validation_failed');
+  expect(JSON.stringify(answer).length).toBeLessThan(50_000);
 });
 
 test('old bots: the documented requests succeed unchanged', async () => {

@@ -19,12 +19,13 @@ async function freePort(): Promise<number> {
   return typeof address === 'object' && address ? address.port : 0;
 }
 
-/** Runs a mongod that a test may stop and kill: a replica set of one member, or a standalone. */
+/** Runs a mongod that a test may stop, kill and make fail: a replica set of one member, or a standalone. */
 export async function startMongod({ standalone = false } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'counterfoil-mongod-'));
   const port = await freePort();
   const host = `127.0.0.1:${port}`;
   const args = ['--dbpath', folder, '--port', String(port), '--bind_ip', '127.0.0.1', '--nounixsocket', '--quiet'];
+  args.push('--setParameter', 'enableTestCommands=1');
   let child: ChildProcess;
 
   async function start() {
@@ -54,6 +55,13 @@ export async function startMongod({ standalone = false } = {}) {
       await until(async () => /^State:\sT/m.test(await readFile(`/proc/${child.pid}/status`, 'utf8')));
     },
     thaw: () => child.kill('SIGCONT'),
+    /** Makes these commands fail with an error code, or none again. */
+    async fail(failCommands: string[], errorCode: number) {
+      const client = new mongo.MongoClient(`mongodb://${host}/?directConnection=true`);
+      const mode = failCommands.length > 0 ? 'alwaysOn' : 'off';
+      await client.db('admin').command({ configureFailPoint: 'failCommand', mode, data: { failCommands, errorCode } });
+      await client.close();
+    },
     async [Symbol.asyncDispose]() {
       await kill();
       await rm(folder, { recursive: true });

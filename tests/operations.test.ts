@@ -102,6 +102,28 @@ describe.concurrent('while the database is away', { timeout: 90_000 }, () => {
     for (const { err } of causes) expect(err).toMatchObject({ type: expect.stringContaining('Mongo') });
   });
 
+  test('a server that steps down, shuts down or takes too long is the database away, for reads and keys too', async () => {
+    await using mongod = await startMongod();
+    await using server = await start(mongod.uri);
+    const { key } = await server.issueKey('write');
+    for (const code of [189, 10107, 13436, 11602, 134, 262, 50]) {
+      await mongod.fail(['find'], code);
+      for (const answer of [
+        await server.rest('tickets.get', { shortId: 'x' }),
+        await server.trpc('tickets.get', { shortId: 'x' }),
+        await server.rest('tickets.get', { shortId: 'x' }, key),
+      ]) {
+        expect({ code, status: answer.status, type: answer.error?.type }).toEqual({
+          code,
+          status: 503,
+          type: 'database_unavailable',
+        });
+      }
+    }
+    await mongod.fail([], 0);
+    expect((await server.rest('tickets.get', { shortId: 'x' }, key)).status).toBe(404);
+  });
+
   test('frozen: the same, and a command that was sent has an unknown outcome; repeating it is safe', async () => {
     await using mongod = await startMongod();
     await using server = await start(mongod.uri);
@@ -183,7 +205,7 @@ describe.concurrent('operations', { timeout: 90_000 }, () => {
         : ((await response.json()) as { error: { type: string } }).error.type;
     };
     expect(await type({})).toMatch(/^text\/plain; version=0\.0\.4/);
-    for (const name of ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via', 'x-forwarded-host']) {
+    for (const name of ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via', 'x-forwarded-proto', 'cf-connecting-ip']) {
       expect(await type({ [name]: '127.0.0.1' })).toBe('missing_key');
     }
     const forwarded = { 'x-forwarded-for': '127.0.0.1' };
@@ -272,6 +294,8 @@ describe.concurrent('operations', { timeout: 90_000 }, () => {
       ['GET http://other.example HTTP/1.1\r\nHost: a\r\n\r\n', 404, 'route_not_found'],
       ['GET http://other.example/health/live HTTP/1.1\r\nHost: a\r\n\r\n', 200, undefined],
       ['GET http://other.example/tickets/get/id/x HTTP/1.1\r\nHost: a\r\n\r\n', 401, 'missing_key'],
+      ['GET http://[/x HTTP/1.1\r\nHost: a\r\n\r\n', 404, 'route_not_found'],
+      ['GET http://[/docs/x HTTP/1.1\r\nHost: [\r\n\r\n', 404, 'route_not_found'],
       ['OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n', 404, 'route_not_found'],
       ['CONNECT other.example:443 HTTP/1.1\r\nHost: a\r\n\r\n', 404, 'route_not_found'],
       ['GET /health/live HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n', 200, undefined],

@@ -13,7 +13,7 @@ import { exitCodes } from 'counterfoil/startup-error';
 import { mongo } from 'mongoose';
 import { describe, expect, inject, test } from 'vitest';
 import { newTicket } from './contract.ts';
-import { shortId } from './harness.ts';
+import { callsTo, shortId } from './harness.ts';
 import { startMongod } from './mongod.ts';
 import { spawnServer, startServer, until } from './server-process.ts';
 
@@ -123,6 +123,22 @@ describe.concurrent('a server that cannot start says why, and ends with a code o
     const { code, stderr } = await refusedStart({ DATA_DIR: '/etc/passwd/data', MONGOD_BINARY: inject('mongod') });
     expect(code).toBe(exitCodes.badConfiguration);
     expect(stderr).toMatch(/^DATA_DIR cannot be used: ENOTDIR.*\n$/);
+  });
+
+  test('a data folder with something else in the place of its own', async () => {
+    await using folder = await newFolder();
+    await writeFile(join(folder.path, 'db'), '');
+    const { code, stderr } = await refusedStart({ DATA_DIR: folder.path, MONGOD_BINARY: inject('mongod') });
+    expect(code).toBe(exitCodes.badConfiguration);
+    expect(stderr).toMatch(/^DATA_DIR cannot be used: .*\n$/);
+  });
+
+  test('MONGODB_URI cannot weaken what is promised of reads and writes', async () => {
+    const env = { MONGODB_URI: `${ownDatabase()}&readConcernLevel=bogus&wtimeoutMS=1&journal=false&w=1` };
+    await using server = await startServer({ env: { ...env, COUNTERFOIL_KEY: environmentKey } });
+    expect((await fetch(`${server.url}/health/ready`)).status).toBe(200);
+    const { rest } = callsTo(server.url, environmentKey);
+    expect(await rest('tickets.create', newTicket())).toMatchObject({ status: 200 });
   });
 
   test('an address that is not of this machine', async () => {

@@ -18,6 +18,20 @@ contract('users', ({ ok, refused }) => {
     expect(await ok('users.exists', { discordId: userDiscordId })).toEqual({ exists: true });
   });
 
+  test('a user whom a claim made known gets the first display name that is given', async () => {
+    const userDiscordId = snowflake();
+    await ok('tickets.create', {
+      ticketType: 'a',
+      guildId: snowflake(),
+      ticketOwner: userDiscordId,
+      claimedBy: userDiscordId,
+    });
+    for (const userDisplayName of ['Robin', 'Bob']) {
+      const { created, user } = await ok('users.create', { userDiscordId, userDisplayName });
+      expect({ created, name: user.userDisplayName }).toEqual({ created: false, name: 'Robin' });
+    }
+  });
+
   test('another userId for a Discord id, or the reverse, is refused', async () => {
     const { user } = await ok('users.create', { userDiscordId: snowflake() });
     const { userId, userDiscordId } = user;

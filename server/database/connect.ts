@@ -48,8 +48,11 @@ export async function connectDatabase(uri: string, watch?: (client: mongo.MongoC
       serverSelectionTimeoutMS: serverWait,
       connectTimeoutMS: serverWait,
       readPreference: 'primary',
-      readConcern: { level: 'majority' },
-      writeConcern: { w: 'majority' },
+      // By their flat names, which win over what MONGODB_URI says.
+      readConcernLevel: 'majority',
+      w: 'majority',
+      journal: true,
+      wtimeoutMS: 0,
       retryWrites: true,
     });
     client.on('topologyDescriptionChanged', ({ newDescription: { servers } }) => {
@@ -78,7 +81,8 @@ async function connectPatiently(client: mongo.MongoClient): Promise<void> {
 }
 
 function unreachable(uri: string, error: unknown): StartupError {
-  if (error instanceof mongo.MongoDriverError) {
+  // The parser of connection strings throws a MongoParseError of its own.
+  if (error instanceof mongo.MongoDriverError || (error instanceof Error && error.name === 'MongoParseError')) {
     return new StartupError('badConfiguration', `MONGODB_URI is not valid: ${redact(error.message)}`);
   }
   return new StartupError(

@@ -1,95 +1,108 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { limits } from '@counterfoil/shared/primitives';
 import { type AnyTRPCProcedure, type AnyTRPCRouter, getTRPCErrorShape, TRPCError } from '@trpc/server';
-import { createExpressMiddleware } from '@trpc/server/adapters/express';
-import { type Request, type Response, Router } from 'express';
-import { type Context, createContext } from '../context.ts';
-import { BatchTooLarge, MethodNotAllowed, RouteNotFound, toDomainError, trpcCode } from '../errors.ts';
+import { fetchRequestHandler } from '@trpc/server/adapters/fetch';
+import { createContext } from '../context.ts';
+import { BatchTooLarge, InvalidJson, MethodNotAllowed, RouteNotFound, toDomainError, trpcCode } from '../errors.ts';
 import { readJson } from './body.ts';
 import { requestState } from './request.ts';
 import { sendJson } from './respond.ts';
-import { decodePart } from './url.ts';
+import { decodePart, readQuery, splitTarget } from './url.ts';
 
-/** The calls that a path names: `tickets.get`, or several behind commas with `?batch=1`. */
-function callsOf(req: Request): string[] {
-  const path = decodePart(req.path.slice(1));
-  return req.query.batch === '1' ? path.split(',') : [path];
+const endpoint = '/trpc';
+
+/** Checks that the input of a query is JSON; a batch's is an object of its calls' inputs. */
+function requireJsonInput(input: string): void {
+  try {
+    JSON.parse(input);
+  } catch {
+    throw new InvalidJson('it could not be parsed', 'input');
+  }
 }
 
-/** Serves the router over tRPC's own protocol. What both transports refuse alike is refused before tRPC sees it. */
-export function createTrpcMount(router: AnyTRPCRouter): Router {
-  const contexts = new WeakMap<IncomingMessage, Context>();
-
+/**
+ * Serves the router over tRPC's own protocol. What both transports refuse alike is refused before tRPC sees it, and
+ * it sees nothing of the request but the calls, their inputs and the method.
+ */
+export function createTrpcMount(router: AnyTRPCRouter) {
   function procedureOf(call: string): AnyTRPCProcedure | undefined {
     return Object.hasOwn(router._def.procedures, call) ? router._def.procedures[call] : undefined;
   }
 
-  /** The refusals of a single call that come before authorization: unknown, or by the wrong method. */
-  function requireRoute(call: string, method: string): void {
-    const procedure = procedureOf(call);
+  /** The methods that the calls of a path take; throws RouteNotFound where the only one is unknown. */
+  function methodsOf(calls: string[]): ('GET' | 'POST')[] {
+    const [only = ''] = calls;
+    if (calls.length > 1) return ['GET', 'POST'];
+    const procedure = procedureOf(only);
     if (!procedure) throw new RouteNotFound();
-    const allowed = procedure._def.type === 'mutation' ? 'POST' : 'GET';
-    if (method !== allowed) throw new MethodNotAllowed(allowed === 'GET' ? 'GET, HEAD' : 'POST');
+    return [procedure._def.type === 'mutation' ? 'POST' : 'GET'];
   }
 
-  function sendError(req: Request, res: Response, thrown: unknown): void {
+  function sendError(req: IncomingMessage, res: ServerResponse, thrown: unknown): void {
     if (res.headersSent) return;
-    const { id: requestId } = requestState(req);
-    const { headers, status, message, cause: reason } = toDomainError(thrown, 'query');
-    if (status >= 500) requestState(req).cause = reason;
-    const error = new TRPCError({ code: trpcCode(status), message, cause: thrown });
+    const state = requestState(req);
+    const error = toDomainError(thrown, 'query');
+    if (error.status >= 500) state.cause = error.cause;
+    for (const [name, value] of Object.entries(error.headers)) res.setHeader(name, value);
     const shape = getTRPCErrorShape({
       config: router._def._config,
-      error,
+      error: new TRPCError({ code: trpcCode(error.status), message: error.message, cause: error }),
       type: 'query',
       path: undefined,
       input: undefined,
-      ctx: { requestId },
+      ctx: { requestId: state.id },
     });
-    res.set(headers);
-    sendJson(res as ServerResponse, status, { error: shape });
+    sendJson(res, error.status, { error: shape });
   }
 
-  async function prepare(req: Request): Promise<void> {
-    // tRPC answers HEAD with an empty 204; Node leaves the body of a HEAD's answer out by itself.
-    if (req.method === 'HEAD') req.method = 'GET';
-    const calls = callsOf(req);
-    const [first = ''] = calls;
+  /** The request that tRPC sees. */
+  async function toRequest(req: IncomingMessage, calls: string[], query: string, method: string): Promise<Request> {
+    const body = method === 'POST' ? (await readJson(req)).text : null;
+    const { batch, input } = readQuery(query, (name) => name === 'batch' || (name === 'input' && method === 'GET'));
+    if (input !== undefined) requireJsonInput(input);
+    const search = new URLSearchParams({ ...(batch && { batch }), ...(input !== undefined && { input }) });
+    const path = calls.map(encodeURIComponent).join(',');
+    const headers = { 'content-type': 'application/json' };
+    return new Request(`http://counterfoil${endpoint}/${path}?${search}`, { method, headers, body });
+  }
+
+  async function answer(req: IncomingMessage, res: ServerResponse, target: string): Promise<void> {
     const state = requestState(req);
-    if (calls.length === 1) {
-      requireRoute(first, req.method);
-      state.route = `trpc ${first}`;
-    } else {
-      state.route = 'trpc batch';
-      if (req.method !== 'GET' && req.method !== 'POST') throw new MethodNotAllowed('GET, HEAD, POST');
+    const { path, query } = splitTarget(target);
+    const isBatch = /(^|&)batch=1(&|$)/.test(query);
+    const names = decodePart(path.slice(endpoint.length + 1)).replace(/\/$/, '');
+    const calls = isBatch ? names.split(',') : [names];
+    const methods = methodsOf(calls);
+    state.route = calls.length > 1 ? 'trpc batch' : `trpc ${names}`;
+    const method = req.method === 'HEAD' ? 'GET' : (req.method ?? '');
+    if (!methods.some((allowed) => allowed === method)) {
+      throw new MethodNotAllowed(methods.map((allowed) => (allowed === 'GET' ? 'GET, HEAD' : allowed)).join(', '));
     }
-    contexts.set(req, await createContext(req));
+    const context = await createContext(req);
+    const request = await toRequest(req, calls, query, method);
     if (calls.length > limits.batchCalls) throw new BatchTooLarge();
-    // The text, not the value: tRPC parses by itself.
-    if (req.method === 'POST') req.body = (await readJson(req)).text;
+    const response = await fetchRequestHandler({
+      endpoint,
+      router,
+      req: request,
+      maxBatchSize: limits.batchCalls,
+      createContext: () => context,
+      responseMeta({ errors }) {
+        const [first] = errors;
+        return { headers: first ? toDomainError(first, 'query').headers : {} };
+      },
+      onError({ error, type }) {
+        const domainError = toDomainError(error, type === 'mutation' ? 'mutation' : 'query');
+        if (domainError.status >= 500) state.cause = domainError.cause;
+      },
+    });
+    res.statusCode = response.status;
+    for (const [name, value] of response.headers) res.setHeader(name, value);
+    res.end(Buffer.from(await response.arrayBuffer()));
   }
 
-  const mount = Router({ caseSensitive: true });
-  mount.use((req, res, next) => {
-    prepare(req).then(
-      () => next(),
-      (error: unknown) => sendError(req, res, error),
-    );
-  });
-  mount.use(
-    createExpressMiddleware({
-      router,
-      maxBatchSize: limits.batchCalls,
-      createContext: ({ req }) => contexts.get(req),
-      responseMeta: ({ errors }) => {
-        const first = errors[0] && toDomainError(errors[0], 'query');
-        return { headers: { ...first?.headers } };
-      },
-      onError: ({ req, error, type }) => {
-        const domainError = toDomainError(error, type === 'mutation' ? 'mutation' : 'query');
-        if (domainError.status >= 500) requestState(req).cause = domainError.cause;
-      },
-    }),
-  );
-  return mount;
+  /** Answers a request to `/trpc/…`; `target` is its whole path and query. */
+  return (req: IncomingMessage, res: ServerResponse, target: string): void => {
+    answer(req, res, target).catch((error: unknown) => sendError(req, res, error));
+  };
 }

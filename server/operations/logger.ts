@@ -8,7 +8,7 @@ export function redact(text: string): string {
 }
 
 /** What the log says of an error. A driver's other fields stay out: they can hold what callers wrote into tickets. */
-function describe(error: unknown): object {
+function describe(error: unknown, depth = 0): object {
   if (!(error instanceof Error)) return { message: redact(String(error)) };
   const { name, message, stack = '', cause } = error;
   return {
@@ -16,7 +16,7 @@ function describe(error: unknown): object {
     ...('code' in error && { code: error.code }),
     message: redact(message),
     stack: redact(stack),
-    ...(cause !== undefined && { cause: describe(cause) }),
+    ...(cause !== undefined && depth < 5 && { cause: describe(cause, depth + 1) }),
   };
 }
 
@@ -25,5 +25,5 @@ export type Logger = ReturnType<typeof createLogger>;
 /** The log: a line of JSON each, on standard output. */
 export function createLogger(level: string) {
   const timestamp = () => `,"time":"${new Date().toISOString()}"`;
-  return pino({ level, serializers: { err: describe }, base: null, timestamp });
+  return pino({ level, serializers: { err: (error: unknown) => describe(error) }, base: null, timestamp });
 }

@@ -1,23 +1,37 @@
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
+import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import express, { Router } from 'express';
+import { Router } from 'express';
 import { MethodNotAllowed } from '../errors.ts';
 import { requestState } from '../http/request.ts';
 
-const page = fileURLToPath(new URL('docs', import.meta.url));
+const own = fileURLToPath(new URL('docs', import.meta.url));
 const swaggerUi = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
-const assets = /^\/(swagger-ui\.css|swagger-ui-bundle\.js|favicon-32x32\.png)$/;
+
+/** Everything that the page consists of, by its path. */
+const files: Record<string, string> = {
+  '/': join(own, 'index.html'),
+  '/page.css': join(own, 'page.css'),
+  '/page.js': join(own, 'page.js'),
+  '/swagger-ui.css': join(swaggerUi, 'swagger-ui.css'),
+  '/swagger-ui-bundle.js': join(swaggerUi, 'swagger-ui-bundle.js'),
+  '/favicon-32x32.png': join(swaggerUi, 'favicon-32x32.png'),
+};
 
 /** The interactive page of the API; all of its assets come from this server. */
 export function createDocs(): Router {
   const docs = Router({ caseSensitive: true });
-  docs.use((req, _res, next) => {
+  docs.use((req, res, next) => {
     requestState(req).route = '/docs';
     if (req.method !== 'GET' && req.method !== 'HEAD') throw new MethodNotAllowed('GET, HEAD');
-    next();
+    // The page names its assets relative to itself, so that it also works behind a proxy's prefix.
+    if (/^\/docs(\?|$)/.test(req.originalUrl)) res.redirect(301, 'docs/');
+    else next();
   });
-  docs.use(express.static(page));
-  docs.get(assets, express.static(swaggerUi, { index: false }));
+  for (const [path, file] of Object.entries(files)) {
+    const content = readFileSync(file);
+    docs.get(path, (_req, res) => void res.type(extname(file)).set('Cache-Control', 'max-age=3600').send(content));
+  }
   return docs;
 }

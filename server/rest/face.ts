@@ -71,8 +71,9 @@ export function createRestFace(router: AnyTRPCRouter): RestFace {
 
   async function readInput(req: IncomingMessage, { route, params }: Found, query: string) {
     if (route.method === 'POST') {
+      const { value } = await readJson(req);
       readQuery(query, () => false);
-      return (await readJson(req)).value;
+      return value;
     }
     const decoded = Object.entries(params).map(([name, value]) => [name, decodePart(value)] as const);
     return { ...readQuery(query, (name) => !Object.hasOwn(params, name)), ...Object.fromEntries(decoded) };

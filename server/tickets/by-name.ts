@@ -21,6 +21,7 @@ export async function findByName(
       { $match: { ticketName, closed, ...visible } },
       { $sort: { ticketName: 1, closed: 1, guildId: 1, createdAt: -1, _id: -1 } },
       { $group: { _id: '$guildId', ticketId: { $first: '$_id' } } },
+      { $sort: { _id: 1 } },
       { $limit: guildsTold },
     ]);
     if (newest.length > 1) throw new AmbiguousName(ticketName, newest.map(({ _id }) => _id).sort());

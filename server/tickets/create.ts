@@ -101,8 +101,8 @@ export async function createTicket(
       // A name by hand stands where the number would go: take the next one.
       if (field === 'ticketName') ticketNumber = null;
       if (field === '_id') {
+        await sleep(confirmationWait(unconfirmed));
         unconfirmed += 1;
-        await sleep(confirmationWait);
       }
     }
   }

@@ -100,9 +100,9 @@ function updateOf<Input extends CommandInput>(
   return [{ $set: { ...change, ...unrecorded, version: seq, updatedAt: now, history } }];
 }
 
-/** How often, and after how many milliseconds each, to look again for a change that a majority has not confirmed. */
-export const confirmationTries = 400;
-export const confirmationWait = 5;
+/** Times to look again for a change that a majority has not confirmed, and the wait before each, in milliseconds. */
+export const confirmationTries = 20;
+export const confirmationWait = (miss: number) => Math.min(5 * 2 ** miss, 250);
 
 /**
  * Runs a command on a ticket: one conditional update whose filter is the rule; where it misses, a majority read
@@ -140,7 +140,7 @@ export async function run<Input extends CommandInput>(
     const refusal = command.refusal(ticket, input);
     if (refusal) throw refusal;
     // The change that stood in the way is not confirmed by a majority yet, or has just been taken back.
-    await sleep(confirmationWait);
+    await sleep(confirmationWait(miss));
   }
   throw new OutcomeUnknown();
 }

@@ -35,7 +35,7 @@ export function toApi(user: UserRecord): ApiUser {
   };
 }
 
-/** Finds the user of a Discord id, or makes one; throws UserExists where the wanted `userId` is another person's. */
+/** Finds the user of a Discord id, or makes one, and keeps the first display name; throws UserExists where the wanted `userId` is another person's. */
 export async function findOrCreateUser(
   discordId: string,
   wanted: { userId?: string | undefined; displayName?: string | undefined } = {},
@@ -43,6 +43,11 @@ export async function findOrCreateUser(
   const { userId = randomUUID(), displayName = null } = wanted;
   const found = await findOrInsert(User, { discordId }, { _id: userId, displayName, createdAt: new Date() });
   if (!found || (wanted.userId !== undefined && found.record._id !== wanted.userId)) throw new UserExists();
+  if (found.record.displayName !== displayName && found.record.displayName === null) {
+    await User.updateOne({ _id: found.record._id, displayName: null }, { displayName });
+    const user = await User.findById(found.record._id).lean();
+    return { created: false, user: user ?? found.record };
+  }
   return { created: found.created, user: found.record };
 }
 
