@@ -127,6 +127,26 @@ export class TicketClosed extends DomainError<'ticket_closed'> {
     super('ticket_closed', `Ticket "${shortId}" is closed.`);
   }
 }
+export class TicketNotClosed extends DomainError<'ticket_not_closed'> {
+  constructor(shortId: string) {
+    super('ticket_not_closed', `Ticket "${shortId}" is not closed yet.`);
+  }
+}
+export class NoteIdTaken extends DomainError<'note_id_taken'> {
+  constructor(noteId: string) {
+    super('note_id_taken', `noteId ${noteId} is in use for another note.`);
+  }
+}
+export class NotTheClaimer extends DomainError<'not_the_claimer'> {
+  constructor(shortId: string) {
+    super('not_the_claimer', `Ticket "${shortId}" is claimed by someone else.`);
+  }
+}
+export class NotTheOwner extends DomainError<'not_the_owner'> {
+  constructor(shortId: string) {
+    super('not_the_owner', `Only the owner of ticket "${shortId}" may do this.`);
+  }
+}
 export class TicketIdTaken extends DomainError<'ticket_id_taken'> {
   constructor(ticketId: string) {
     super('ticket_id_taken', `ticketId ${ticketId} is in use. Send the same content to repeat, or another id.`);
@@ -138,8 +158,8 @@ export class ShortIdTaken extends DomainError<'short_id_taken'> {
   }
 }
 export class NameTaken extends DomainError<'name_taken'> {
-  constructor(ticketName: string) {
-    super('name_taken', `An open ticket of this guild is named "${ticketName}". Send another, or leave it out.`);
+  constructor() {
+    super('name_taken', 'Another open ticket of this guild has this name.');
   }
 }
 export class AmbiguousName extends DomainError<'ambiguous_name'> {
@@ -187,7 +207,7 @@ export class Internal extends DomainError<'internal'> {
 const retrySoon = { 'Retry-After': '1' };
 export class DatabaseUnavailable extends DomainError<'database_unavailable'> {
   constructor(cause?: unknown) {
-    super('database_unavailable', 'The database is away. Nothing was changed; try again.', {
+    super('database_unavailable', 'The database is away, or took too long. Nothing was changed; try again.', {
       headers: retrySoon,
       cause,
     });

@@ -46,8 +46,11 @@ export const example = {
   ownerId: '223344556677889900',
   claimerId: '334455667788990011',
   channelId: '445566778899001122',
+  colleagueId: '667788990011223344',
   userId: '3f0f7c1e-8f5c-4b58-9d0a-2d8f6f3f4a11',
   ticketId: '9b2f4d53-6c1e-4a7d-8f2b-51c0e7d3a9f4',
+  noteId: '6d0a1c3e-2b47-4f6e-9c58-7e1f0a9b8d42',
+  commandId: 'c4a1d7b2-0e63-4f98-b5aa-6d2e91f07c38',
   shortId: 'k7m2p9xq',
   createdAt: '2026-11-23T12:00:00.000Z',
   claimedAt: '2026-11-23T12:01:30.250Z',
@@ -86,4 +89,6 @@ export const limits = {
   ticketDataDepth: 32,
   /** Calls in one tRPC batch. */
   batchCalls: 10,
+  participants: 100,
+  labels: 25,
 } as const;

@@ -1,6 +1,17 @@
 import { z } from 'zod';
 import { TicketDataInput } from './json.ts';
-import { example, expected, GuildId, LongText, pathText, Snowflake, Timestamp, Uuid } from './primitives.ts';
+import {
+  example,
+  expected,
+  GuildId,
+  LongText,
+  limits,
+  lineText,
+  pathText,
+  Snowflake,
+  Timestamp,
+  Uuid,
+} from './primitives.ts';
 
 export const TicketType = pathText(64).meta({ description: 'The type of a ticket.', examples: ['support'] });
 /** At most 100 characters: Discord's limit for a channel's name. */
@@ -10,7 +21,12 @@ export const ShortId = pathText(64).meta({
   examples: [example.shortId],
 });
 
-export const priorities = ['low', 'normal', 'high', 'urgent'] as const;
+const priorities = ['low', 'normal', 'high', 'urgent'] as const;
+export const Priority = z
+  .enum(priorities, { error: `Expected one of ${priorities.join(', ')}` })
+  .meta({ description: '`normal` at first.', examples: ['high'] });
+export type Priority = z.output<typeof Priority>;
+export const Label = lineText(64).meta({ description: 'A label.', examples: ['vip'] });
 
 const exampleCreate = {
   ticketId: example.ticketId,
@@ -42,7 +58,7 @@ const exampleTicket = {
   createdAt: example.createdAt,
   updatedAt: example.createdAt,
 };
-const exampleClaimed = {
+export const exampleClaimed = {
   ...exampleTicket,
   claimed: true,
   claimedBy: example.claimerId,
@@ -83,7 +99,7 @@ export const Ticket = z
     closedBy: Snowflake.nullable().meta({ description: 'The Discord id of who closed the ticket.' }),
     closeReason: z.string().nullable(),
     closedAt: Timestamp.nullable(),
-    priority: z.enum(priorities),
+    priority: Priority,
     labels: z.array(z.string()),
     participants: z.array(Snowflake).meta({ description: 'The Discord ids of others who take part.' }),
     rating: z.object({ rating: z.int(), comment: z.string().nullable(), at: Timestamp }).nullable(),
@@ -99,7 +115,7 @@ const changed = z.boolean().meta({ description: 'False where it was so already: 
 const ActorId = Snowflake.meta({ description: 'The Discord id of who acts, for the history.' });
 const CommandId = Uuid.meta({
   description: 'Makes the command repeatable: the same commandId on the same ticket changes nothing.',
-  examples: ['c4a1d7b2-0e63-4f98-b5aa-6d2e91f07c38'],
+  examples: [example.commandId],
 });
 
 /** The optional fields that every command on an existing ticket takes. */
@@ -239,3 +255,93 @@ export const ClaimState = z
 export const ClaimerResult = z
   .object({ ...claimerFields, claimedAt: Timestamp })
   .meta({ examples: [{ ...exampleClaimer, claimedAt: example.claimedAt }] });
+
+/** The answer of a command that adds nothing to it. */
+export const CommandResult = z
+  .object({ changed, ticket: Ticket })
+  .meta({ id: 'CommandResult', examples: [{ changed: true, ticket: exampleClaimed }] });
+
+export const UnclaimTicket = z
+  .strictObject({
+    shortId: ShortId,
+    discordId: Snowflake.optional().meta({ description: "Where given, it must be the claimer's Discord id." }),
+    ...commandFields,
+  })
+  .meta({ examples: [{ shortId: example.shortId, discordId: example.claimerId }] });
+export type UnclaimTicket = z.output<typeof UnclaimTicket>;
+
+export const TransferTicket = z
+  .strictObject({
+    shortId: ShortId,
+    discordId: Snowflake.meta({ description: "The new claimer's Discord id.", examples: [example.colleagueId] }),
+    ...commandFields,
+  })
+  .meta({ examples: [{ shortId: example.shortId, discordId: example.colleagueId, actorId: example.claimerId }] });
+export type TransferTicket = z.output<typeof TransferTicket>;
+
+export const ReopenTicket = z
+  .strictObject({ shortId: ShortId, ...commandFields })
+  .meta({ examples: [{ shortId: example.shortId, actorId: example.ownerId }] });
+export type ReopenTicket = z.output<typeof ReopenTicket>;
+
+const updatable = {
+  ticketName: TicketName.optional(),
+  ticketType: TicketType.optional(),
+  ticketOwner: Snowflake.optional().meta({ description: "The new owner's Discord id.", examples: [example.ownerId] }),
+  ticketData: TicketDataInput.nullable().optional(),
+  channelId: Snowflake.nullable().optional().meta({ description: "The ticket's own Discord channel or thread." }),
+  priority: Priority.optional(),
+  labels: z
+    .array(Label, expected('a list of labels'))
+    .max(limits.labels, { error: `At most ${limits.labels} labels` })
+    .refine((labels) => new Set(labels).size === labels.length, { error: 'A label is given twice' })
+    .meta({ uniqueItems: true })
+    .nullable()
+    .optional()
+    .meta({ description: 'Replaces all labels; null for none.' }),
+};
+const updatableFields = Object.keys(updatable) as (keyof typeof updatable)[];
+
+export const UpdateTicket = z
+  .strictObject({ shortId: ShortId, ...updatable, ...commandFields })
+  .refine((input) => updatableFields.some((field) => input[field] !== undefined), {
+    error: `Nothing to change: give at least one of ${updatableFields.join(', ')}`,
+  })
+  .meta({
+    // The refinement above, for the document.
+    override: {
+      anyOf: updatableFields.map((field) => ({ title: field, required: [field] })),
+      examples: [{ shortId: example.shortId, priority: 'high', labels: ['billing', 'vip'] }],
+    },
+  });
+export type UpdateTicket = z.output<typeof UpdateTicket>;
+
+export const ParticipantInput = z
+  .strictObject({
+    shortId: ShortId,
+    discordId: Snowflake.meta({ description: "The participant's Discord id.", examples: [example.colleagueId] }),
+    ...commandFields,
+  })
+  .meta({ examples: [{ shortId: example.shortId, discordId: example.colleagueId }] });
+export type ParticipantInput = z.output<typeof ParticipantInput>;
+
+const rating = 'a whole number from 1 to 5';
+
+export const RateTicket = z
+  .strictObject({
+    shortId: ShortId,
+    discordId: Snowflake.meta({
+      description: "The owner's Discord id: nobody else may rate.",
+      examples: [example.ownerId],
+    }),
+    rating: z
+      .int(expected(rating))
+      .min(1, { error: `Expected ${rating}` })
+      .max(5, { error: `Expected ${rating}` }),
+    comment: LongText.optional().meta({ description: 'In 1 to 4,000 characters.' }),
+    ...commandFields,
+  })
+  .meta({
+    examples: [{ shortId: example.shortId, discordId: example.ownerId, rating: 5, comment: 'Quick and kind.' }],
+  });
+export type RateTicket = z.output<typeof RateTicket>;

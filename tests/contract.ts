@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { type App, type Call, type Outcome, shortId, snowflake, startApp } from './harness.ts';
 
 /** What a contract test works with: one transport of one running service, in a guild of its own. */
-interface Contract {
+export interface Contract {
   app(): App;
   call: Call;
   /** Calls and expects success; answers the data. */

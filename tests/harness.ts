@@ -107,7 +107,12 @@ export function callsTo(url: string, defaultKey: string): { rest: Call; trpc: Ca
 /** Runs the real service in this process on a port of its own, with an admin key. */
 export async function startApp(deps: Partial<AppDeps> = {}) {
   await connectOnce();
-  const app = createApp({ logger: createLogger('silent'), metrics: createMetrics(), isDraining: () => false, ...deps });
+  const app = createApp({
+    logger: createLogger(process.env.TEST_LOG ?? 'silent'),
+    metrics: createMetrics(),
+    isDraining: () => false,
+    ...deps,
+  });
   const server = createHttpServer(app);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

@@ -211,9 +211,11 @@ describe('paths', () => {
       const allow = type === 'query' ? 'GET, HEAD' : 'POST';
       for (const target of [path.replace(/\{\w+\}/g, '1'), `/trpc/${name}`]) {
         for (const method of ['PUT', 'DELETE', 'PATCH', 'OPTIONS', type === 'query' ? 'POST' : 'GET']) {
+          // GET on it is the notes of a ticket with the short id "add".
+          if (target === '/tickets/notes/add' && method === 'GET') continue;
           const answer = await send(target, { method, headers: { authorization: '' } });
           expect({ target, method, ...answer }).toMatchObject({ status: 405, type: 'method_not_allowed' });
-          expect(answer.headers.get('allow')).toBe(allow);
+          expect(answer.headers.get('allow')).toBe(target === '/tickets/notes/add' ? 'GET, HEAD, POST' : allow);
         }
       }
     }

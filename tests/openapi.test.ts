@@ -171,8 +171,15 @@ describe('examples', () => {
 });
 
 describe('answers', () => {
-  /** The error types that were seen of each procedure. */
-  const seen = new Map<string, Set<ErrorType>>();
+  /** What was seen of each procedure: success, and types of errors. */
+  const seen = new Map<string, Set<ErrorType | 'success'>>();
+  let reader: string;
+  let elsewhere: string;
+
+  beforeAll(async () => {
+    reader = await issueKey('read');
+    elsewhere = await issueKey('write', { guildIds: [snowflake()] });
+  });
 
   /** Expects an answer to be documented for its route, with all of its headers, and to be this error or a success. */
   function expectDocumented(
@@ -189,7 +196,7 @@ describe('answers', () => {
     expect(response, `${name} ${status}`).toBeDefined();
     expect(problems(`${pointer}/responses/${status}/content/application~1json/schema`, body)).toEqual([]);
     for (const header of Object.keys(response.headers)) expect(headers.get(header), header).not.toBeNull();
-    if (type) seen.set(name, (seen.get(name) ?? new Set()).add(type));
+    seen.set(name, (seen.get(name) ?? new Set()).add(type ?? 'success'));
   }
 
   /** Calls, and expects this error or a success, and that it is documented. */
@@ -225,11 +232,17 @@ describe('answers', () => {
     }
   });
 
-  test('of the router are documented: a success of every procedure, and every error that it names', async () => {
-    const [reader, elsewhere] = [await issueKey('read'), await issueKey('write', { guildIds: [snowflake()] })];
-    const [guildId, discordId, channelId, unknown] = [snowflake(), snowflake(), snowflake(), shortId()];
-    const [userId, ticketId, commandId] = [randomUUID(), randomUUID(), randomUUID()];
+  /** Calls a command so that each error of every command on a ticket occurs, and then with success. */
+  async function command(name: string, input: object, usedCommandId: string) {
+    await call('ticket_not_found', name, { ...input, shortId: shortId() });
+    await call('version_mismatch', name, { ...input, expectedVersion: 99 });
+    await call('command_id_taken', name, { ...input, commandId: usedCommandId });
+    await call('insufficient_scope', name, input, reader);
+    await call(undefined, name, input);
+  }
 
+  test('of users are documented', async () => {
+    const [userId, discordId] = [randomUUID(), snowflake()];
     const user = { userId, userDiscordId: discordId, userDisplayName: 'Robin' };
     await call(undefined, 'users.create', user);
     await call('user_exists', 'users.create', { ...user, userId: randomUUID() });
@@ -239,7 +252,10 @@ describe('answers', () => {
     await call(undefined, 'users.getByDiscordId', { discordId });
     await call('user_not_found', 'users.getByDiscordId', { discordId: snowflake() });
     await call(undefined, 'users.exists', { discordId });
+  });
 
+  test('of channels are documented', async () => {
+    const [guildId, channelId] = [snowflake(), snowflake()];
     const channel = { ticketType: 'support', guildId, channelId };
     await call(undefined, 'channels.create', channel);
     await call('ticket_channel_exists', 'channels.create', { ...channel, channelId: snowflake() });
@@ -248,8 +264,11 @@ describe('answers', () => {
     await call(undefined, 'channels.get', { ticketType: 'support', guildId });
     await call('ticket_channel_not_found', 'channels.get', { ticketType: 'other', guildId });
     await call('guild_not_allowed', 'channels.get', { ticketType: 'support', guildId }, elsewhere);
+  });
 
-    const [ticketShortId, ticketName] = [shortId(), `name ${ticketId}`];
+  test('of tickets that are created and read are documented', async () => {
+    const [guildId, ticketId, ticketShortId] = [snowflake(), randomUUID(), shortId()];
+    const ticketName = `name ${ticketId}`;
     const input = { ...newTicket(), guildId, ticketId, ticketShortId, ticketName };
     const other = { ...input, ticketId: randomUUID(), ticketShortId: shortId(), ticketName: 'other' };
     await call(undefined, 'tickets.create', input);
@@ -259,39 +278,91 @@ describe('answers', () => {
     await call('insufficient_scope', 'tickets.create', input, reader);
     await call('guild_not_allowed', 'tickets.create', input, elsewhere);
 
+    await call(undefined, 'tickets.get', { shortId: ticketShortId });
+    await call('ticket_not_found', 'tickets.get', { shortId: shortId() });
     await call(undefined, 'tickets.getByName', { ticketName });
     await call('guild_not_allowed', 'tickets.getByName', { ticketName, guildId }, elsewhere);
-    await call('ticket_not_found', 'tickets.getByName', { ticketName: unknown });
+    await call('ticket_not_found', 'tickets.getByName', { ticketName: shortId() });
     await call(undefined, 'tickets.create', { ...other, ticketName, guildId: snowflake() });
     await call('ambiguous_name', 'tickets.getByName', { ticketName });
 
-    const ticket = { shortId: ticketShortId };
-    const claim = { ...ticket, discordId };
-    await call('ticket_not_claimed', 'tickets.getClaimer', ticket);
-    await call(undefined, 'tickets.isClaimed', ticket);
-    await call(undefined, 'tickets.claim', { ...claim, commandId });
-    await call('command_id_taken', 'tickets.claim', { ...claim, commandId, discordId: snowflake() });
-    await call('ticket_already_claimed', 'tickets.claim', { ...claim, discordId: snowflake() });
-    await call('version_mismatch', 'tickets.claim', { ...claim, discordId: snowflake(), expectedVersion: 7 });
-    await call('insufficient_scope', 'tickets.claim', claim, reader);
-    await call('version_mismatch', 'tickets.close', { ...ticket, expectedVersion: 7 });
-    await call('command_id_taken', 'tickets.close', { ...ticket, commandId });
-    await call('insufficient_scope', 'tickets.close', ticket, reader);
-    await call(undefined, 'tickets.close', ticket);
-    await call(undefined, 'tickets.close', { shortId: other.ticketShortId });
-    await call('ticket_closed', 'tickets.claim', { ...claim, shortId: other.ticketShortId });
-    await call(undefined, 'tickets.getClaimer', ticket);
-    await call(undefined, 'tickets.isClaimed', ticket);
-    await call(undefined, 'tickets.get', ticket);
-    await call(undefined, 'tickets.isClaimer', { ...ticket, userId });
-    for (const name of ['tickets.get', 'tickets.isClaimed', 'tickets.getClaimer', 'tickets.close']) {
-      await call('ticket_not_found', name, { shortId: unknown });
-    }
-    await call('ticket_not_found', 'tickets.claim', { shortId: unknown, discordId });
-    await call('ticket_not_found', 'tickets.isClaimer', { shortId: unknown, userId });
+    const { nextCursor: cursor } = await call(undefined, 'tickets.list', { limit: 1 });
+    await call(undefined, 'tickets.list', { limit: 1, cursor });
+    await call('validation_failed', 'tickets.list', { limit: 1, cursor, guildId });
+    await call('guild_not_allowed', 'tickets.list', { guildId }, elsewhere);
+    await call(undefined, 'tickets.count', { guildId });
+    await call('guild_not_allowed', 'tickets.count', { guildId }, elsewhere);
+  });
 
+  test('of the life of a ticket are documented', async () => {
+    const [ticketName, commandId, userId] = ['the name', randomUUID(), randomUUID()];
+    const [owner, claimer, other] = [snowflake(), snowflake(), snowflake()];
+    const create = { ...newTicket(), ticketName, ticketOwner: owner };
+    const ticket = { shortId: create.ticketShortId };
+    const byClaimer = { ...ticket, discordId: claimer };
+    const byOther = { ...ticket, discordId: other };
+    await call(undefined, 'tickets.create', create);
+    await call(undefined, 'tickets.update', { ...ticket, labels: ['a'], commandId });
+
+    await call(undefined, 'tickets.isClaimed', ticket);
+    await call('ticket_not_claimed', 'tickets.getClaimer', ticket);
+    await call('ticket_not_claimed', 'tickets.transfer', byOther);
+    await command('tickets.claim', byClaimer, commandId);
+    await call('ticket_already_claimed', 'tickets.claim', byOther);
+    await call('not_the_claimer', 'tickets.unclaim', byOther);
+    await command('tickets.transfer', byOther, commandId);
+    await command('tickets.unclaim', byOther, commandId);
+    await call(undefined, 'tickets.claim', byClaimer);
+    await call(undefined, 'tickets.isClaimed', ticket);
+    await call(undefined, 'tickets.getClaimer', ticket);
+    await call(undefined, 'tickets.isClaimer', { ...ticket, userId });
+    await call('ticket_not_found', 'tickets.isClaimed', { shortId: shortId() });
+    await call('ticket_not_found', 'tickets.getClaimer', { shortId: shortId() });
+    await call('ticket_not_found', 'tickets.isClaimer', { shortId: shortId(), userId });
+
+    await command('tickets.update', { ...ticket, priority: 'high' }, commandId);
+    await command('tickets.addParticipant', byOther, commandId);
+    await command('tickets.removeParticipant', byOther, commandId);
+    await call(undefined, 'tickets.addParticipant', byOther);
+    await call('ticket_not_closed', 'tickets.rate', { ...ticket, discordId: owner, rating: 5 });
+
+    await command('tickets.close', { ...ticket, reason: 'Solved.' }, commandId);
+    await call('ticket_closed', 'tickets.claim', byOther);
+    await call('ticket_closed', 'tickets.transfer', byOther);
+    await call('ticket_closed', 'tickets.unclaim', ticket);
+    await call('ticket_closed', 'tickets.update', { ...ticket, ticketType: 'other' });
+    await call('ticket_closed', 'tickets.addParticipant', byClaimer);
+    await call('ticket_closed', 'tickets.removeParticipant', byOther);
+    await call('not_the_owner', 'tickets.rate', { ...byOther, rating: 5 });
+    await command('tickets.rate', { ...ticket, discordId: owner, rating: 5, comment: 'Kind.' }, commandId);
+
+    const namesake = { ...newTicket(), guildId: create.guildId, ticketName };
+    await call(undefined, 'tickets.create', namesake);
+    await call('name_taken', 'tickets.reopen', ticket);
+    await call(undefined, 'tickets.update', { shortId: namesake.ticketShortId, ticketName: 'another name' });
+    await command('tickets.reopen', ticket, commandId);
+    await call('name_taken', 'tickets.update', { ...ticket, ticketName: 'another name' });
+
+    const { nextCursor: cursor } = await call(undefined, 'tickets.history', { ...ticket, limit: 3 });
+    await call(undefined, 'tickets.history', { ...ticket, cursor });
+    await call('ticket_not_found', 'tickets.history', { shortId: shortId() });
+  });
+
+  test('of notes are documented', async () => {
+    const create = newTicket();
+    await call(undefined, 'tickets.create', create);
+    const note = { shortId: create.ticketShortId, authorId: snowflake(), text: 'hm', noteId: randomUUID() };
+    await call(undefined, 'tickets.addNote', note);
+    await call('note_id_taken', 'tickets.addNote', { ...note, text: 'oh' });
+    await call('ticket_not_found', 'tickets.addNote', { ...note, shortId: shortId() });
+    await call('insufficient_scope', 'tickets.addNote', note, reader);
+    await call(undefined, 'tickets.notes', { shortId: note.shortId });
+    await call('ticket_not_found', 'tickets.notes', { shortId: shortId() });
+  });
+
+  test('were, in the tests above, a success of every procedure and every error that it names', () => {
     for (const { name, errors = [] } of routes()) {
-      expect([...(seen.get(name) ?? [])], name).toEqual(expect.arrayContaining([...errors]));
+      expect([...(seen.get(name) ?? [])], name).toEqual(expect.arrayContaining(['success', ...errors]));
     }
   });
 });

@@ -1,7 +1,7 @@
 import { example } from '@counterfoil/shared/primitives';
 import * as errors from '../errors.ts';
 
-const { shortId, guildId, claimerId, ticketId } = example;
+const { shortId, guildId, claimerId, ticketId, noteId, commandId } = example;
 const name = 'support-0001';
 
 /** One error of each type that the service answers with, as the document shows it. */
@@ -13,6 +13,7 @@ export const exampleErrors: readonly errors.DomainError[] = [
   new errors.InvalidKey(),
   new errors.InsufficientScope('write'),
   new errors.GuildNotAllowed(guildId),
+  new errors.NotTheOwner(shortId),
   new errors.TicketNotFound(shortId),
   new errors.TicketNotClaimed(shortId),
   new errors.TicketChannelNotFound('support', guildId),
@@ -22,14 +23,17 @@ export const exampleErrors: readonly errors.DomainError[] = [
   new errors.RequestTimeout(),
   new errors.TicketAlreadyClaimed(shortId, claimerId),
   new errors.TicketClosed(shortId),
+  new errors.TicketNotClosed(shortId),
   new errors.TicketIdTaken(ticketId),
   new errors.ShortIdTaken(shortId),
-  new errors.NameTaken(name),
+  new errors.NameTaken(),
   new errors.AmbiguousName(name, [guildId, '556677889900112233']),
   new errors.TicketChannelExists(),
   new errors.UserExists(),
-  new errors.CommandIdTaken('c4a1d7b2-0e63-4f98-b5aa-6d2e91f07c38'),
+  new errors.NoteIdTaken(noteId),
+  new errors.CommandIdTaken(commandId),
   new errors.VersionMismatch(3),
+  new errors.NotTheClaimer(shortId),
   new errors.BodyTooLarge(),
   new errors.UnsupportedMediaType(),
   new errors.HeadersTooLarge(),

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type AnyTRPCRouter, callTRPCProcedure } from '@trpc/server';
 import findMyWay from 'find-my-way';
 import { forEachOpenApiProcedure } from 'trpc-openapi';
+import { z } from 'zod';
 import { type Context, createContext } from '../context.ts';
 import { MethodNotAllowed } from '../errors.ts';
 import { readJson } from '../http/body.ts';
@@ -16,6 +17,8 @@ interface Route {
   /** The procedure's path in the router: `tickets.get`. */
   procedure: string;
   type: 'query' | 'mutation';
+  /** The fields of a query that are numbers: they are read from their text. */
+  numbers: Set<string>;
 }
 
 interface Found {
@@ -27,19 +30,38 @@ interface Found {
 /** Answers one request, or returns false where no procedure is bound to its path. */
 export type RestFace = (req: IncomingMessage, res: ServerResponse) => boolean;
 
+function numbersOf(inputs: unknown[]): Set<string> {
+  const schemas = inputs.filter((input) => input instanceof z.ZodObject);
+  const properties = schemas.flatMap((schema) =>
+    Object.entries(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }).properties ?? {}),
+  );
+  const isNumber = (property: unknown) => /^(integer|number)$/.test(String(Object(property).type));
+  return new Set(properties.filter(([, property]) => isNumber(property)).map(([name]) => name));
+}
+
+function readNumbers(fields: Record<string, string>, numbers: Set<string>): Record<string, unknown> {
+  const isText = (text: string) => /^-?[0-9]{1,15}$/.test(text);
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, text]) => [name, numbers.has(name) && isText(text) ? Number(text) : text]),
+  );
+}
+
 function routesOf(router: AnyTRPCRouter): Route[] {
   const routes: Route[] = [];
-  forEachOpenApiProcedure(router._def.procedures, ({ path: procedure, type, meta: { openapi } }) => {
-    const { method, path } = openapi;
-    if (
-      (method !== 'GET' && method !== 'POST') ||
-      type === 'subscription' ||
-      (type === 'query') !== (method === 'GET')
-    ) {
-      throw new Error(`${procedure}: a query is bound to GET, a mutation to POST`);
-    }
-    routes.push({ method, path, procedure, type });
-  });
+  forEachOpenApiProcedure(
+    router._def.procedures,
+    ({ path: procedure, type, procedure: { _def }, meta: { openapi } }) => {
+      const { method, path } = openapi;
+      if (
+        (method !== 'GET' && method !== 'POST') ||
+        type === 'subscription' ||
+        (type === 'query') !== (method === 'GET')
+      ) {
+        throw new Error(`${procedure}: a query is bound to GET, a mutation to POST`);
+      }
+      routes.push({ method, path, procedure, type, numbers: numbersOf(_def.inputs) });
+    },
+  );
   return routes;
 }
 
@@ -51,10 +73,6 @@ function protectEscapes(path: string): string {
   return path
     .replace(/%(2[de]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9ae])/gi, (code) => decodeURIComponent(code))
     .replaceAll('%', '%25');
-}
-
-function methodOf(req: IncomingMessage): string | undefined {
-  return req.method === 'HEAD' ? 'GET' : req.method;
 }
 
 /** Binds every procedure that has openapi metadata to its documented route. */
@@ -76,7 +94,8 @@ export function createRestFace(router: AnyTRPCRouter): RestFace {
       return value;
     }
     const decoded = Object.entries(params).map(([name, value]) => [name, decodePart(value)] as const);
-    return { ...readQuery(query, (name) => !Object.hasOwn(params, name)), ...Object.fromEntries(decoded) };
+    const fields = readQuery(query, (name) => !Object.hasOwn(params, name));
+    return { ...readNumbers(fields, route.numbers), ...Object.fromEntries(decoded) };
   }
 
   async function call(route: Route, ctx: Context, input: unknown): Promise<unknown> {
@@ -90,7 +109,6 @@ export function createRestFace(router: AnyTRPCRouter): RestFace {
     // Until the procedure is called nothing can have been changed, whatever fails.
     let stage: Route['type'] = 'query';
     try {
-      if (methodOf(req) !== route.method) throw new MethodNotAllowed(route.method === 'GET' ? 'GET, HEAD' : 'POST');
       const ctx = await createContext(req);
       const input = await readInput(req, found, query);
       stage = route.type;
@@ -103,10 +121,17 @@ export function createRestFace(router: AnyTRPCRouter): RestFace {
   return (req, res) => {
     const { path, query } = splitTarget(req.url ?? '');
     const safePath = protectEscapes(path);
-    const found = find(methodOf(req), safePath) ?? find('GET', safePath) ?? find('POST', safePath);
-    if (!found) return false;
-    requestState(req).route = found.route.path;
-    void answer(req, res, found, query);
+    const found = find(req.method === 'HEAD' ? 'GET' : req.method, safePath);
+    if (found) {
+      requestState(req).route = found.route.path;
+      void answer(req, res, found, query);
+      return true;
+    }
+    const [get, post] = [find('GET', safePath), find('POST', safePath)];
+    const other = get ?? post;
+    if (!other) return false;
+    requestState(req).route = other.route.path;
+    sendError(req, res, new MethodNotAllowed([get && 'GET, HEAD', post && 'POST'].filter(Boolean).join(', ')));
     return true;
   };
 }

@@ -64,6 +64,9 @@ function newTicket(
     createdAt: at,
     updatedAt: at,
     history: [{ type: 'create', ...entry }],
+    historyBytes: 0,
+    archivedTo: 0,
+    claimIntervals: claimedBy && !closed ? [{ claimer: claimedBy, from: at, to: null, endReason: null }] : [],
   };
 }
 
@@ -97,7 +100,7 @@ export async function createTicket(
       if (earlier) return { created: false, ticket: earlier };
       const field = duplicateField(error);
       if (field === 'shortId' && input.ticketShortId !== undefined) throw new ShortIdTaken(input.ticketShortId);
-      if (field === 'ticketName' && input.ticketName !== undefined) throw new NameTaken(input.ticketName);
+      if (field === 'ticketName' && input.ticketName !== undefined) throw new NameTaken();
       // A name by hand stands where the number would go: take the next one.
       if (field === 'ticketName') ticketNumber = null;
       if (field === '_id') {

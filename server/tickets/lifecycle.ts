@@ -1,22 +1,41 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ClaimTicket, CloseTicket } from '@counterfoil/shared/tickets';
+import { isDeepStrictEqual } from 'node:util';
+import { limits } from '@counterfoil/shared/primitives';
+import type {
+  ClaimTicket,
+  CloseTicket,
+  ParticipantInput,
+  RateTicket,
+  ReopenTicket,
+  TransferTicket,
+  UnclaimTicket,
+  UpdateTicket,
+} from '@counterfoil/shared/tickets';
 import { type QueryFilter, trusted } from 'mongoose';
 import type { Context } from '../context.ts';
+import { isDuplicate } from '../database/unique.ts';
 import {
   CommandIdTaken,
   type DomainError,
+  NameTaken,
+  NotTheClaimer,
+  NotTheOwner,
   OutcomeUnknown,
   TicketAlreadyClaimed,
   TicketClosed,
+  TicketNotClaimed,
+  TicketNotClosed,
   TicketNotFound,
+  ValidationFailed,
   VersionMismatch,
 } from '../errors.ts';
 import { inGuildsOf } from '../keys/guilds.ts';
+import { archiveHistory, findEntry } from './history.ts';
 import { type HistoryEntry, type ShownTicket, shown, Ticket, type TicketFields, type TicketRecord } from './model.ts';
 
 /** What every command on an existing ticket takes. */
-interface CommandInput {
+export interface CommandInput {
   shortId: string;
   actorId?: string | undefined;
   expectedVersion?: number | undefined;
@@ -24,40 +43,65 @@ interface CommandInput {
 }
 
 /** One row of the table of commands. */
-interface Command<Input extends CommandInput> {
+export interface Command<Input extends CommandInput> {
   type: HistoryEntry['type'];
   actor(input: Input): string | undefined;
   /** The rule, as the filter of the update. */
-  rule: QueryFilter<TicketRecord>;
+  rule(input: Input): QueryFilter<TicketRecord>;
   /** Whether the ticket already is as the command wants it. */
   holds(ticket: TicketRecord, input: Input): boolean;
   /** Which error it means that the rule does not match; null where it does. */
   refusal(ticket: TicketRecord, input: Input): DomainError | null;
   /** The new values of the fields that change, as aggregation expressions. */
   change(input: Input): Partial<Record<keyof TicketFields, unknown>>;
+  /** Whether the command begins an interval of claim (and ends the one before), or ends it. */
+  claim?: 'begins' | 'ends';
 }
 
 const literal = (value: unknown) => ({ $literal: value });
 /** The time of a change, by the database's clock; the times of one ticket never run backwards. */
 const now = { $max: ['$$NOW', '$updatedAt'] };
 
+const refuseClosed = ({ closed, shortId }: TicketRecord) => (closed ? new TicketClosed(shortId) : null);
+
 const claim: Command<ClaimTicket> = {
   type: 'claim',
   actor: ({ actorId, discordId }) => actorId ?? discordId,
-  rule: { closed: false, claimedBy: null },
-  holds: (ticket, { discordId }) => ticket.claimedBy === discordId,
-  refusal: (ticket) => {
-    if (ticket.closed) return new TicketClosed(ticket.shortId);
-    return ticket.claimedBy === null ? null : new TicketAlreadyClaimed(ticket.shortId, ticket.claimedBy);
-  },
+  rule: () => ({ closed: false, claimedBy: null }),
+  holds: ({ claimedBy }, { discordId }) => claimedBy === discordId,
+  refusal: (ticket) =>
+    refuseClosed(ticket) ?? (ticket.claimedBy ? new TicketAlreadyClaimed(ticket.shortId, ticket.claimedBy) : null),
   change: ({ discordId }) => ({ claimedBy: literal(discordId), claimedAt: now }),
+  claim: 'begins',
+};
+
+const unclaim: Command<UnclaimTicket> = {
+  type: 'unclaim',
+  actor: ({ actorId, discordId }) => actorId ?? discordId,
+  rule: ({ discordId }) => ({ closed: false, claimedBy: discordId ?? trusted({ $ne: null }) }),
+  holds: ({ claimedBy }) => claimedBy === null,
+  refusal: (ticket, { discordId }) =>
+    refuseClosed(ticket) ?? (discordId && discordId !== ticket.claimedBy ? new NotTheClaimer(ticket.shortId) : null),
+  change: () => ({ claimedBy: literal(null), claimedAt: literal(null) }),
+  claim: 'ends',
+};
+
+const transfer: Command<TransferTicket> = {
+  type: 'transfer',
+  actor: ({ actorId }) => actorId,
+  rule: ({ discordId }) => ({ closed: false, claimedBy: trusted({ $nin: [null, discordId] }) }),
+  holds: ({ claimedBy }, { discordId }) => claimedBy === discordId,
+  refusal: (ticket) =>
+    refuseClosed(ticket) ?? (ticket.claimedBy === null ? new TicketNotClaimed(ticket.shortId) : null),
+  change: ({ discordId }) => ({ claimedBy: literal(discordId), claimedAt: now }),
+  claim: 'begins',
 };
 
 const close: Command<CloseTicket> = {
   type: 'close',
   actor: ({ actorId, closedBy }) => actorId ?? closedBy,
-  rule: { closed: false },
-  holds: (ticket) => ticket.closed,
+  rule: () => ({ closed: false }),
+  holds: ({ closed }) => closed,
   refusal: () => null,
   change: ({ closedBy = null, reason = null }) => ({
     closed: literal(true),
@@ -65,15 +109,127 @@ const close: Command<CloseTicket> = {
     closeReason: literal(reason),
     closedAt: now,
   }),
+  claim: 'ends',
+};
+
+const reopen: Command<ReopenTicket> = {
+  type: 'reopen',
+  actor: ({ actorId }) => actorId,
+  rule: () => ({ closed: true }),
+  holds: ({ closed }) => !closed,
+  refusal: () => null,
+  change: () => ({
+    closed: literal(false),
+    closedBy: literal(null),
+    closeReason: literal(null),
+    closedAt: literal(null),
+    reopenCount: { $add: ['$reopenCount', 1] },
+  }),
+  claim: 'begins',
+};
+
+/** The fields that a closed ticket still lets change. */
+const whileClosed = new Set(['ticketData', 'labels', 'priority', 'channelId']);
+
+function wanted({ shortId: _s, actorId: _a, expectedVersion: _e, commandId: _c, labels, ...rest }: UpdateTicket) {
+  const fields = { ...rest, ...(labels !== undefined && { labels: labels ?? [] }) };
+  return Object.entries(fields).filter(([, value]) => value !== undefined);
+}
+
+const update: Command<UpdateTicket> = {
+  type: 'update',
+  actor: ({ actorId }) => actorId,
+  rule: (input) => ({
+    ...(wanted(input).every(([field]) => whileClosed.has(field)) ? {} : { closed: false }),
+    $or: wanted(input).map(([field, value]) => ({ [field]: trusted({ $ne: value }) })),
+  }),
+  holds: (ticket, input) =>
+    wanted(input).every(([field, value]) => isDeepStrictEqual(ticket[field as keyof TicketRecord], value)),
+  refusal: (ticket, input) => (wanted(input).every(([field]) => whileClosed.has(field)) ? null : refuseClosed(ticket)),
+  change: (input) => Object.fromEntries(wanted(input).map(([field, value]) => [field, literal(value)])),
+};
+
+const full = () =>
+  new ValidationFailed([{ path: 'discordId', message: `The ticket has ${limits.participants} participants already` }]);
+
+const addParticipant: Command<ParticipantInput> = {
+  type: 'addParticipant',
+  actor: ({ actorId }) => actorId,
+  rule: ({ discordId }) => ({
+    closed: false,
+    participants: trusted({ $ne: discordId }),
+    [`participants.${limits.participants - 1}`]: trusted({ $exists: false }),
+  }),
+  holds: ({ participants }, { discordId }) => participants.includes(discordId),
+  refusal: (ticket) => refuseClosed(ticket) ?? (ticket.participants.length >= limits.participants ? full() : null),
+  change: ({ discordId }) => ({ participants: { $concatArrays: ['$participants', [literal(discordId)]] } }),
+};
+
+const removeParticipant: Command<ParticipantInput> = {
+  type: 'removeParticipant',
+  actor: ({ actorId }) => actorId,
+  rule: ({ discordId }) => ({ closed: false, participants: discordId }),
+  holds: ({ participants }, { discordId }) => !participants.includes(discordId),
+  refusal: refuseClosed,
+  change: ({ discordId }) => ({
+    participants: { $filter: { input: '$participants', cond: { $ne: ['$$this', literal(discordId)] } } },
+  }),
+};
+
+const rate: Command<RateTicket> = {
+  type: 'rate',
+  actor: ({ actorId, discordId }) => actorId ?? discordId,
+  rule: ({ discordId, rating, comment = null }) => ({
+    closed: true,
+    ticketOwner: discordId,
+    $or: [{ 'rating.rating': trusted({ $ne: rating }) }, { 'rating.comment': trusted({ $ne: comment }) }],
+  }),
+  holds: (ticket, { discordId, rating, comment = null }) =>
+    ticket.ticketOwner === discordId && ticket.rating?.rating === rating && ticket.rating.comment === comment,
+  refusal: (ticket, { discordId }) => {
+    if (ticket.ticketOwner !== discordId) return new NotTheOwner(ticket.shortId);
+    return ticket.closed ? null : new TicketNotClosed(ticket.shortId);
+  },
+  change: ({ rating, comment = null }) => ({
+    rating: { rating: literal(rating), comment: literal(comment), at: now },
+  }),
 };
 
 /** The table of commands: a new one is one more row. */
-export const commands = { claim, close };
+export const commands = {
+  claim,
+  unclaim,
+  transfer,
+  close,
+  reopen,
+  update,
+  addParticipant,
+  removeParticipant,
+  rate,
+};
 
 /** SHA-256 of a command's input without its `commandId`. */
 function hashInput<Input extends CommandInput>({ commandId: _, ...input }: Input): string {
   const sorted = Object.entries(input).sort(([a], [b]) => (a < b ? -1 : 1));
   return createHash('sha256').update(JSON.stringify(sorted)).digest('base64url');
+}
+
+/** What follows from a command on the claim: the open interval ends, and one begins where there is a claimer. */
+function afterClaim(type: string, what: 'begins' | 'ends') {
+  const ended = {
+    $map: {
+      input: '$claimIntervals',
+      in: {
+        $cond: [{ $eq: ['$$this.to', null] }, { $mergeObjects: ['$$this', { to: now, endReason: type }] }, '$$this'],
+      },
+    },
+  };
+  const begun = [{ claimer: '$claimedBy', from: now, to: null, endReason: null }];
+  const unclaimed = { $eq: ['$claimedBy', null] };
+  return {
+    claimerId: { $cond: [unclaimed, null, '$claimerId'] },
+    claimIntervals: what === 'ends' ? ended : { $concatArrays: [ended, { $cond: [unclaimed, [], begun] }] },
+  };
 }
 
 /** The update of a command: the change, the version and the history entry in one step. */
@@ -84,6 +240,7 @@ function updateOf<Input extends CommandInput>(
   unrecorded: Partial<Record<keyof TicketRecord, unknown>>,
 ) {
   const change = command.change(input);
+  const fields = Object.keys(change);
   const seq = { $add: ['$version', 1] };
   const entry = {
     seq,
@@ -93,11 +250,18 @@ function updateOf<Input extends CommandInput>(
     keyId: literal(key.keyId),
     commandId: literal(input.commandId ?? null),
     inputHash: literal(input.commandId === undefined ? null : hashInput(input)),
-    before: Object.fromEntries(Object.keys(change).map((field) => [field, `$${field}`])),
-    after: change,
+    before: '$before',
+    after: Object.fromEntries(fields.map((field) => [field, `$${field}`])),
   };
   const history = { $concatArrays: ['$history', [entry]] };
-  return [{ $set: { ...change, ...unrecorded, version: seq, updatedAt: now, history } }];
+  return [
+    { $set: { before: Object.fromEntries(fields.map((field) => [field, `$${field}`])) } },
+    { $set: { ...change, ...unrecorded } },
+    { $set: command.claim ? afterClaim(command.type, command.claim) : {} },
+    { $set: { history, version: seq, updatedAt: now } },
+    { $set: { historyBytes: { $bsonSize: { history: '$history' } } } },
+    { $unset: 'before' },
+  ];
 }
 
 /** Times to look again for a change that a majority has not confirmed, and the wait before each, in milliseconds. */
@@ -117,20 +281,28 @@ export async function run<Input extends CommandInput>(
 ): Promise<{ changed: boolean; ticket: ShownTicket }> {
   const { shortId, expectedVersion, commandId } = input;
   const visible = { shortId, ...inGuildsOf(ctx.key) };
-  const filter = {
-    ...visible,
-    ...command.rule,
-    ...(expectedVersion !== undefined && { version: expectedVersion }),
-    ...(commandId !== undefined && { 'history.commandId': trusted({ $ne: commandId }) }),
-  };
-  const update = updateOf(ctx, command, input, unrecorded);
+  const changes = updateOf(ctx, command, input, unrecorded);
   const options = { returnDocument: 'after', projection: shown, updatePipeline: true, lean: true } as const;
+  // The archive was searched for the commandId up to this version; the update must not overlook what was moved since.
+  let searchedTo = 0;
   for (let miss = 0; miss < confirmationTries; miss += 1) {
-    const changed = await Ticket.findOneAndUpdate(filter, update, options);
-    if (changed) return { changed: true, ticket: changed };
+    const filter = {
+      ...visible,
+      ...command.rule(input),
+      ...(expectedVersion !== undefined && { version: expectedVersion }),
+      ...(commandId !== undefined && { 'history.commandId': trusted({ $ne: commandId }), archivedTo: searchedTo }),
+    };
+    const changed = await Ticket.findOneAndUpdate(filter, changes, options).catch((error: unknown) => {
+      // A reopened or renamed ticket may meet an open one of its name: only that index can refuse an update.
+      throw isDuplicate(error) ? new NameTaken() : error;
+    });
+    if (changed) {
+      await archiveHistory(changed);
+      return { changed: true, ticket: changed };
+    }
     const ticket = await Ticket.findOne(visible).lean();
     if (!ticket) throw new TicketNotFound(shortId);
-    const earlier = commandId !== undefined && ticket.history.find((entry) => entry.commandId === commandId);
+    const earlier = commandId !== undefined && (await findEntry(ticket, commandId));
     if (earlier) {
       if (earlier.type !== command.type || earlier.inputHash !== hashInput(input)) throw new CommandIdTaken(commandId);
       return { changed: true, ticket };
@@ -140,7 +312,8 @@ export async function run<Input extends CommandInput>(
     const refusal = command.refusal(ticket, input);
     if (refusal) throw refusal;
     // The change that stood in the way is not confirmed by a majority yet, or has just been taken back.
-    await sleep(confirmationWait(miss));
+    if (searchedTo === ticket.archivedTo) await sleep(confirmationWait(miss));
+    searchedTo = ticket.archivedTo;
   }
   throw new OutcomeUnknown();
 }

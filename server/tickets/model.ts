@@ -1,4 +1,5 @@
-import type { Ticket as ApiTicket, priorities } from '@counterfoil/shared/tickets';
+import type { ChangeType } from '@counterfoil/shared/history';
+import type { Ticket as ApiTicket, Priority } from '@counterfoil/shared/tickets';
 import { model, Schema } from 'mongoose';
 
 /** The fields of a ticket that commands change, as they are stored. */
@@ -14,18 +15,26 @@ export interface TicketFields {
   closedBy: string | null;
   closeReason: string | null;
   closedAt: Date | null;
-  priority: (typeof priorities)[number];
+  priority: Priority;
   labels: string[];
   participants: string[];
   rating: { rating: number; comment: string | null; at: Date } | null;
   reopenCount: number;
 }
 
+/** A stretch of time in which one person had claimed a ticket that was open. */
+export interface ClaimInterval {
+  claimer: string;
+  from: Date;
+  to: Date | null;
+  endReason: ChangeType | null;
+}
+
 /** One change of a ticket, written in the same update as the change itself. */
 export interface HistoryEntry {
   /** The version that the change made. */
   seq: number;
-  type: 'create' | 'claim' | 'close';
+  type: ChangeType;
   at: Date;
   actorId: string | null;
   keyId: string;
@@ -50,11 +59,15 @@ export interface TicketRecord extends TicketFields {
   updatedAt: Date;
   /** SHA-256 of the normalized input of create: a repeated `ticketId` must come with the same one. */
   contentHash: string;
+  /** The newest entries; those up to the version `archivedTo` are documents of their own. */
   history: HistoryEntry[];
+  historyBytes: number;
+  archivedTo: number;
+  claimIntervals: ClaimInterval[];
 }
 
 const mixed = { type: Schema.Types.Mixed, default: null };
-const historyEntry = new Schema<HistoryEntry>(
+export const historyEntry = new Schema<HistoryEntry>(
   {
     seq: { type: Number, required: true },
     type: { type: String, required: true },
@@ -65,6 +78,16 @@ const historyEntry = new Schema<HistoryEntry>(
     inputHash: { type: String, default: null },
     before: mixed,
     after: mixed,
+  },
+  { _id: false },
+);
+
+const claimInterval = new Schema<ClaimInterval>(
+  {
+    claimer: { type: String, required: true },
+    from: { type: Date, required: true },
+    to: { type: Date, default: null },
+    endReason: { type: String, default: null },
   },
   { _id: false },
 );
@@ -97,12 +120,24 @@ const schema = new Schema<TicketRecord>(
     updatedAt: { type: Date, required: true },
     contentHash: { type: String, required: true },
     history: { type: [historyEntry], required: true },
+    historyBytes: { type: Number, required: true },
+    archivedTo: { type: Number, required: true },
+    claimIntervals: { type: [claimInterval], required: true },
   },
   { collection: 'tickets', versionKey: false, strict: 'throw' },
 );
 schema.index({ shortId: 1 }, { unique: true });
 schema.index({ guildId: 1, ticketName: 1 }, { unique: true, partialFilterExpression: { closed: false } });
 schema.index({ ticketName: 1, closed: 1, guildId: 1, createdAt: -1, _id: -1 });
+
+// Lists: a guild's tickets, or those with one of these fields, by creation or by change; one key a result.
+for (const time of ['createdAt', 'updatedAt'] as const) {
+  schema.index({ [time]: -1, _id: -1 });
+  schema.index({ guildId: 1, [time]: -1, _id: -1 });
+  for (const field of ['closed', 'ticketType', 'ticketOwner', 'claimedBy', 'channelId', 'labels'] as const) {
+    schema.index({ guildId: 1, [field]: 1, [time]: -1, _id: -1 });
+  }
+}
 
 export const Ticket = model<TicketRecord>('Ticket', schema);
 
@@ -111,9 +146,9 @@ export async function insertTicket(ticket: TicketRecord): Promise<void> {
   await Ticket.db.collection<TicketRecord>(Ticket.collection.name).insertOne(ticket);
 }
 
-/** What `toApi` needs: a ticket without what only commands look at. */
-export type ShownTicket = Omit<TicketRecord, 'history' | 'contentHash'>;
-export const shown = { history: 0, contentHash: 0 } as const;
+/** What `toApi` needs: a ticket without what only its history looks at. */
+export type ShownTicket = Omit<TicketRecord, 'history' | 'claimIntervals' | 'contentHash'>;
+export const shown = { history: 0, claimIntervals: 0, contentHash: 0 } as const;
 
 const iso = (date: Date | null) => date?.toISOString() ?? null;
 

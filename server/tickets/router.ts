@@ -1,3 +1,7 @@
+import type { ErrorType } from '@counterfoil/shared/errors';
+import { History, HistoryQuery } from '@counterfoil/shared/history';
+import { CountTickets, ListTickets, TicketCount, TicketList } from '@counterfoil/shared/list';
+import { AddedNote, AddNote, Notes } from '@counterfoil/shared/notes';
 import {
   Ticket as ApiTicket,
   ClaimedTicket,
@@ -6,22 +10,34 @@ import {
   ClaimTicket,
   ClosedTicket,
   CloseTicket,
+  CommandResult,
   CreatedTicket,
   CreateTicket,
   IsClaimer,
   IsClaimerResult,
+  ParticipantInput,
+  RateTicket,
+  ReopenTicket,
   TicketByName,
   TicketByShortId,
+  TransferTicket,
+  UnclaimTicket,
+  UpdateTicket,
 } from '@counterfoil/shared/tickets';
+import type { z } from 'zod';
 import type { Context } from '../context.ts';
+import { makeCursor, readCursor } from '../database/cursor.ts';
 import { TicketNotClaimed, TicketNotFound } from '../errors.ts';
 import { inGuildsOf } from '../keys/guilds.ts';
 import { readProcedure, router, writeProcedure } from '../trpc.ts';
 import { knownUserId } from '../users/model.ts';
 import { findByName } from './by-name.ts';
 import { createTicket } from './create.ts';
-import { commands, run } from './lifecycle.ts';
+import { entryToApi, intervalToApi, readHistory } from './history.ts';
+import { type Command, type CommandInput, commands, run } from './lifecycle.ts';
+import { countTickets, listTickets } from './list.ts';
 import { type ShownTicket, shown, Ticket, toApi } from './model.ts';
+import { addNote, listNotes } from './notes.ts';
 
 const tags = ['Tickets'];
 const commandErrors = ['ticket_not_found', 'command_id_taken', 'version_mismatch'] as const;
@@ -36,6 +52,24 @@ async function findTicket({ key }: Context, shortId: string): Promise<ShownTicke
 function claimOf({ claimerId, claimedBy, claimedAt }: ShownTicket) {
   if (claimerId === null || claimedBy === null || claimedAt === null) return null;
   return { userId: claimerId, discordId: claimedBy, claimedAt: claimedAt.toISOString() };
+}
+
+/**
+ * A command whose answer is `{ changed, ticket }`: one row of the table of commands. The cast holds because tRPC hands on
+ * what `input` has parsed; it only cannot infer that for a schema that is not known yet.
+ */
+function command<Input extends z.ZodType<CommandInput>>(
+  input: Input,
+  row: Command<z.output<Input>>,
+  { errors, ...openapi }: { path: `/${string}`; summary: string; description?: string; errors: readonly ErrorType[] },
+) {
+  return writeProcedure(input)
+    .meta({ openapi: { method: 'POST', tags, ...openapi }, errors: [...commandErrors, ...errors] })
+    .output(CommandResult)
+    .mutation(async ({ ctx, input: given }) => {
+      const { changed, ticket } = await run(ctx, row, given as z.output<Input>);
+      return { changed, ticket: toApi(ticket) };
+    });
 }
 
 export const ticketsRouter = router({
@@ -165,4 +199,134 @@ export const ticketsRouter = router({
     })
     .output(ApiTicket)
     .query(async ({ ctx, input }) => toApi(await findByName(ctx.key, input))),
+
+  list: readProcedure(ListTickets)
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/tickets',
+        tags,
+        summary: 'List tickets',
+        description:
+          'By pages: send the `nextCursor` of one as the `cursor` of the next. Sorted by creation, each ticket that ' +
+          'exists and matches throughout is seen exactly once; sorted by change, one changed meanwhile moves to the front.',
+      },
+    })
+    .output(TicketList)
+    .query(async ({ ctx, input }) => {
+      const { tickets, nextCursor } = await listTickets(ctx.key, input);
+      return { tickets: tickets.map(toApi), nextCursor };
+    }),
+
+  count: readProcedure(CountTickets)
+    .meta({
+      openapi: { method: 'GET', path: '/tickets/count', tags, summary: 'Count tickets', description: 'Up to 10,000.' },
+    })
+    .output(TicketCount)
+    .query(({ ctx, input }) => countTickets(ctx.key, input)),
+
+  unclaim: command(UnclaimTicket, commands.unclaim, {
+    path: '/tickets/unclaim',
+    summary: 'Give a claimed ticket back',
+    errors: ['ticket_closed', 'not_the_claimer'],
+  }),
+
+  transfer: writeProcedure(TransferTicket)
+    .meta({
+      openapi: { method: 'POST', path: '/tickets/transfer', tags, summary: 'Give a claimed ticket to someone else' },
+      errors: [...commandErrors, 'ticket_closed', 'ticket_not_claimed'],
+    })
+    .output(CommandResult)
+    .mutation(async ({ ctx, input }) => {
+      const claimerId = await knownUserId(input.discordId);
+      const { changed, ticket } = await run(ctx, commands.transfer, input, { claimerId });
+      return { changed, ticket: toApi(ticket) };
+    }),
+
+  reopen: command(ReopenTicket, commands.reopen, {
+    path: '/tickets/reopen',
+    summary: 'Open a closed ticket again',
+    description: 'Keeps the claim; the name must be free among the open tickets of the guild.',
+    errors: ['name_taken'],
+  }),
+
+  update: command(UpdateTicket, commands.update, {
+    path: '/tickets/update',
+    summary: 'Change fields of a ticket',
+    description: 'Null clears. A closed ticket lets `ticketData`, `labels`, `priority` and `channelId` change.',
+    errors: ['ticket_closed', 'name_taken'],
+  }),
+
+  addParticipant: command(ParticipantInput, commands.addParticipant, {
+    path: '/tickets/participants/add',
+    summary: 'Add a participant',
+    errors: ['ticket_closed'],
+  }),
+
+  removeParticipant: command(ParticipantInput, commands.removeParticipant, {
+    path: '/tickets/participants/remove',
+    summary: 'Remove a participant',
+    errors: ['ticket_closed'],
+  }),
+
+  rate: command(RateTicket, commands.rate, {
+    path: '/tickets/rate',
+    summary: 'Rate a closed ticket',
+    description: "The owner's, once the ticket is closed; may be replaced.",
+    errors: ['not_the_owner', 'ticket_not_closed'],
+  }),
+
+  addNote: writeProcedure(AddNote)
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/tickets/notes/add',
+        tags,
+        summary: 'Add a note for the staff',
+        description: 'The same `noteId` with the same author and text answers `changed: false`.',
+      },
+      errors: ['ticket_not_found', 'note_id_taken'],
+    })
+    .output(AddedNote)
+    .mutation(async ({ ctx, input }) => addNote(await findTicket(ctx, input.shortId), input, ctx.key.keyId)),
+
+  notes: readProcedure(TicketByShortId)
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/tickets/notes/{shortId}',
+        tags,
+        summary: 'The notes of a ticket, oldest first',
+      },
+      errors: ['ticket_not_found'],
+    })
+    .output(Notes)
+    .query(async ({ ctx, input }) => ({ notes: await listNotes((await findTicket(ctx, input.shortId))._id) })),
+
+  history: readProcedure(HistoryQuery)
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/tickets/history/{shortId}',
+        tags,
+        summary: 'Every change of a ticket, oldest first',
+        description: 'By pages. `claimIntervals` tells who had claimed the ticket, and when, while it was open.',
+      },
+      errors: ['ticket_not_found'],
+    })
+    .output(History)
+    .query(async ({ ctx, input }) => {
+      const { shortId, limit, cursor } = input;
+      const ticket = await Ticket.findOne({ shortId, ...inGuildsOf(ctx.key) }).lean();
+      if (!ticket) throw new TicketNotFound(shortId);
+      const query = { history: ticket._id };
+      const [after = 0] = cursor === undefined ? [] : await readCursor(query, cursor);
+      const page = await readHistory(ticket, Number(after), limit);
+      const last = page.at(-1)?.seq ?? ticket.version;
+      return {
+        history: page.map(entryToApi),
+        nextCursor: last < ticket.version ? await makeCursor(query, [last]) : null,
+        claimIntervals: ticket.claimIntervals.map(intervalToApi),
+      };
+    }),
 });

@@ -18,10 +18,16 @@ schemathesis.openapi.format("json", values.map(json.dumps))
 
 KEY = {"Authorization": os.environ["COUNTERFOIL_KEY"]}
 GUILD, PERSON, TYPE = "990011223344556677", "990011223344556678", "fuzzed"
+# What a ticket must be for its command to succeed, where it is not an open one with a claimer.
+STATES = {"/tickets/claim": {}, "/tickets/rate": {"closed": True}, "/tickets/reopen": {"closed": True}}
+
+
+def base_of(case):
+    return case.operation.base_url.rstrip("/")
 
 
 def make(case, path, **body):
-    answer = requests.post(case.operation.base_url.rstrip("/") + path, json=body, headers=KEY)
+    answer = requests.post(base_of(case) + path, json=body, headers=KEY)
     answer.raise_for_status()
     return answer.json()
 
@@ -30,15 +36,20 @@ def existing(case):
     """A new ticket, a person and a channel: what a request may name to succeed."""
     user = make(case, "/user/new", userDiscordId=PERSON)["user"]
     make(case, "/tickets/create/channel", ticketType=TYPE, guildId=GUILD, channelId=GUILD)
-    claimer = {} if case.path == "/tickets/claim" else {"claimedBy": PERSON}
-    ticket = make(case, "/tickets/create", ticketType=TYPE, guildId=GUILD, ticketOwner=PERSON, **claimer)["ticket"]
+    state = STATES.get(case.path, {"claimedBy": PERSON})
+    made = make(case, "/tickets/create", ticketType=TYPE, guildId=GUILD, ticketOwner=PERSON, **state)["ticket"]
+    ticket = make(case, "/tickets/update", shortId=made["ticketShortId"], labels=["fuzzed"])["ticket"]
     return {
         "shortId": ticket["ticketShortId"],
         "ticketName": ticket["ticketName"],
         "ticketType": TYPE,
         "guildId": GUILD,
         "discordId": PERSON,
+        "ticketOwner": PERSON,
+        "claimedBy": PERSON,
+        "label": "fuzzed",
         "userId": user["userId"],
+        "noteId": str(uuid.uuid4()),
         "expectedVersion": ticket["version"],
     }
 
@@ -52,11 +63,30 @@ def new():
     }
 
 
+def next_cursor(case):
+    """The cursor behind the first thing that the query of a request finds, where it finds several."""
+    query = {**case.query, "limit": 1}
+    del query["cursor"]
+    answer = requests.get(base_of(case) + case.formatted_path, params=query, headers=KEY)
+    return answer.json().get("nextCursor")
+
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Lets about half of the valid requests name what exists, or create what does not."""
+    """Completes the valid requests with what only the running service knows."""
     if not case.meta or not case.meta.generation.mode.is_positive:
         return
+    name_existing(case)
+    if isinstance(case.query, dict) and "cursor" in case.query:
+        # A cursor is valid for the query that it was made for, and for no other.
+        cursor = next_cursor(case)
+        case.query = {name: value for name, value in case.query.items() if name != "cursor"}
+        if cursor:
+            case.query["cursor"] = cursor
+
+
+def name_existing(case):
+    """Lets about half of the requests name what exists, or create what does not."""
     parts = [part for part in (case.path_parameters, case.query, case.body) if isinstance(part, dict)]
     if zlib.crc32(repr(parts).encode()) % 2:
         return

@@ -1,0 +1,56 @@
+import { z } from 'zod';
+import { exampleCursor, NextCursor, PageQuery } from './pages.ts';
+import { example, expected, GuildId, Snowflake } from './primitives.ts';
+import { exampleClaimed, Label, Priority, Ticket, TicketType } from './tickets.ts';
+
+const what = 'a time in ISO 8601 with its offset, such as 2026-11-23T12:00:00Z';
+const time = (description: string) =>
+  z.iso
+    .datetime({ offset: true, ...expected(what) })
+    .meta({ description, examples: [example.createdAt] })
+    .transform((text) => new Date(text));
+
+/** The filters of lists and counts; all that are given must match. */
+const filters = {
+  guildId: GuildId.optional(),
+  ticketType: TicketType.optional(),
+  status: z
+    .enum(['open', 'closed'], { error: 'Expected open or closed' })
+    .meta({ description: 'Open or closed tickets only.', examples: ['open'] })
+    .optional(),
+  ticketOwner: Snowflake.meta({ description: "The owner's Discord id.", examples: [example.ownerId] }).optional(),
+  claimedBy: z
+    .union([Snowflake, z.literal('none')], { error: 'Expected a Discord id, or none for unclaimed' })
+    .meta({ description: "The claimer's Discord id, or `none` for unclaimed tickets.", examples: [example.claimerId] })
+    .optional(),
+  channelId: Snowflake.meta({
+    description: "The ticket's own Discord channel or thread.",
+    examples: [example.channelId],
+  }).optional(),
+  label: Label.meta({ description: 'One of the labels.' }).optional(),
+  priority: Priority.meta({ description: 'The priority.' }).optional(),
+  createdAfter: time('Created later than this.').optional(),
+  createdBefore: time('Created earlier than this.').optional(),
+};
+
+export const ListTickets = z.strictObject({
+  ...filters,
+  sort: z
+    .enum(['newest', 'oldest', 'updated'], { error: 'Expected newest, oldest or updated' })
+    .meta({ description: 'By creation, or by the last change (latest first).', examples: ['newest'] })
+    .default('newest'),
+  ...PageQuery,
+});
+export type ListTickets = z.output<typeof ListTickets>;
+export const TicketList = z
+  .object({ tickets: z.array(Ticket), nextCursor: NextCursor })
+  .meta({ examples: [{ tickets: [exampleClaimed], nextCursor: exampleCursor }] });
+
+export const CountTickets = z.strictObject(filters);
+export type CountTickets = z.output<typeof CountTickets>;
+export const TicketCount = z
+  .object({
+    count: z.int().meta({ description: 'At most 10,000.' }),
+    exact: z.boolean().meta({ description: 'False where there are more than counted.' }),
+  })
+  .meta({ examples: [{ count: 42, exact: true }] });

@@ -1,0 +1,198 @@
+import { toDomainError } from 'counterfoil/errors';
+import { findPage } from 'counterfoil/tickets/list';
+import { Ticket } from 'counterfoil/tickets/model';
+import { expect, test } from 'vitest';
+import { type Contract, contract, newTicket } from './contract.ts';
+import { issueKey, snowflake } from './harness.ts';
+
+/** Every page of a list, one after the other. */
+async function allPages(ok: Contract['ok'], query: object, between = async () => {}): Promise<{ ticketId: string }[]> {
+  const seen: { ticketId: string }[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await ok('tickets.list', { ...query, ...(cursor && { cursor }) });
+    seen.push(...page.tickets);
+    cursor = page.nextCursor ?? undefined;
+    await between();
+  } while (cursor);
+  return seen;
+}
+
+contract('lists', ({ ok, refused, createTicket }) => {
+  test('tickets come newest first, by pages, each once', async () => {
+    const guildId = snowflake();
+    const made: string[] = [];
+    for (let place = 0; place < 7; place += 1) made.unshift((await createTicket({ guildId })).ticketId);
+    const first = await ok('tickets.list', { guildId, limit: 3 });
+    expect(first.tickets).toHaveLength(3);
+    expect(first.nextCursor).toEqual(expect.any(String));
+    const ids = async (query: object) => (await allPages(ok, { guildId, ...query })).map(({ ticketId }) => ticketId);
+    expect(await ids({ limit: 3 })).toEqual(made);
+    expect(await ids({ limit: 7 })).toEqual(made);
+    expect(await ids({ sort: 'oldest', limit: 2 })).toEqual(made.toReversed());
+    const { ticketShortId: shortId, ticketId } = await createTicket({ guildId });
+    await createTicket({ guildId });
+    await ok('tickets.close', { shortId });
+    expect((await ids({ sort: 'updated' }))[0]).toBe(ticketId);
+    expect(await ok('tickets.list', { guildId: snowflake() })).toEqual({ tickets: [], nextCursor: null });
+  });
+
+  test('each filter finds what matches, alone and together, and the count agrees', async () => {
+    const guildId = snowflake();
+    const [owner, claimedBy, channelId] = [snowflake(), snowflake(), snowflake()];
+    const special = await createTicket({ guildId, ticketOwner: owner, claimedBy, channelId, ticketType: 'bug' });
+    await ok('tickets.update', { shortId: special.ticketShortId, labels: ['a', 'vip'], priority: 'high' });
+    await ok('tickets.close', { shortId: special.ticketShortId });
+    const plain = await createTicket({ guildId });
+    const cases: [object, string[]][] = [
+      [{}, [plain.ticketId, special.ticketId]],
+      [{ ticketType: 'bug' }, [special.ticketId]],
+      [{ status: 'closed' }, [special.ticketId]],
+      [{ status: 'open' }, [plain.ticketId]],
+      [{ ticketOwner: owner }, [special.ticketId]],
+      [{ claimedBy }, [special.ticketId]],
+      [{ claimedBy: 'none' }, [plain.ticketId]],
+      [{ channelId }, [special.ticketId]],
+      [{ label: 'vip' }, [special.ticketId]],
+      [{ priority: 'high' }, [special.ticketId]],
+      [{ createdAfter: special.createdAt }, [plain.ticketId]],
+      [{ createdBefore: plain.createdAt }, [special.ticketId]],
+      [{ createdAfter: '2020-01-01T00:00:00+02:00', status: 'closed', label: 'a' }, [special.ticketId]],
+      [{ status: 'open', label: 'vip' }, []],
+    ];
+    for (const [query, expected] of cases) {
+      const { tickets } = await ok('tickets.list', { guildId, ...query });
+      expect({ query, found: tickets.map(({ ticketId }: { ticketId: string }) => ticketId) }).toEqual({
+        query,
+        found: expected,
+      });
+      expect(await ok('tickets.count', { guildId, ...query })).toEqual({ count: expected.length, exact: true });
+    }
+  });
+
+  test('a key sees the tickets of its guilds only', async () => {
+    const [one, two] = [snowflake(), snowflake()];
+    const ticketType = `type ${one}`;
+    await createTicket({ guildId: one, ticketType });
+    const mine = await createTicket({ guildId: two, ticketType });
+    expect(await ok('tickets.count', { ticketType })).toEqual({ count: 2, exact: true });
+    const key = await issueKey('read', { guildIds: [two] });
+    expect((await ok('tickets.list', { ticketType }, key)).tickets).toEqual([mine]);
+    expect(await ok('tickets.count', { ticketType }, key)).toEqual({ count: 1, exact: true });
+    await refused('guild_not_allowed', 'tickets.list', { guildId: one }, key);
+  });
+
+  test('a cursor of another query, cut, altered or forged is refused', async () => {
+    const guildId = snowflake();
+    for (let place = 0; place < 3; place += 1) await createTicket({ guildId });
+    const { nextCursor: cursor } = await ok('tickets.list', { guildId, limit: 1 });
+    const [payload, mac] = cursor.split('.');
+    const forged = Buffer.from(JSON.stringify([0, ''])).toString('base64url');
+    for (const wrong of [
+      { guildId: snowflake(), cursor },
+      { guildId, status: 'open', cursor },
+      { guildId, sort: 'oldest', cursor },
+      { cursor },
+      { guildId, cursor: cursor.slice(0, -1) },
+      { guildId, cursor: `${forged}.${mac}` },
+      { guildId, cursor: `${payload}.${'A'.repeat(22)}` },
+      { guildId, cursor: payload },
+      { guildId, cursor: '' },
+    ]) {
+      const error = await refused('validation_failed', 'tickets.list', wrong);
+      expect(error?.issues).toMatchObject([{ path: 'cursor' }]);
+    }
+    // Another size of page is the same query.
+    expect((await ok('tickets.list', { guildId, limit: 2, cursor })).tickets).toHaveLength(2);
+  });
+
+  test('wrong filters are refused by name', async () => {
+    for (const [field, value] of [
+      ['limit', 0],
+      ['limit', 101],
+      ['limit', 1.5],
+      ['limit', 'x'],
+      ['status', 'ajar'],
+      ['sort', 'name'],
+      ['guildId', '5'],
+      ['claimedBy', 'nobody'],
+      ['createdAfter', 'yesterday'],
+      ['createdAfter', '2026-11-23'],
+      ['page', 2],
+    ] as const) {
+      const error = await refused('validation_failed', 'tickets.list', { [field]: value });
+      expect(error?.issues?.map(({ path }) => path)).toEqual([field]);
+    }
+  });
+
+  test('a search that takes the database too long is 503', async () => {
+    await createTicket();
+    const slow = Ticket.collection.find({ $where: 'sleep(1000) || true' }).maxTimeMS(10).limit(1);
+    const error = await slow.toArray().catch((thrown: unknown) => thrown);
+    expect(toDomainError(error, 'query')).toMatchObject({ type: 'database_unavailable', status: 503 });
+  });
+
+  test('while others create, claim and close, each ticket that was there throughout is seen exactly once', async () => {
+    const guildId = snowflake();
+    const there = new Set<string>();
+    const shortIds: string[] = [];
+    for (let place = 0; place < 200; place += 1) {
+      const ticket = await createTicket({ guildId });
+      there.add(ticket.ticketId);
+      shortIds.push(ticket.ticketShortId);
+    }
+    for (const sort of ['newest', 'oldest']) {
+      const between = async () => {
+        await createTicket({ guildId });
+        await ok('tickets.claim', { shortId: shortIds.pop() ?? '', discordId: snowflake() });
+        await ok('tickets.close', { shortId: shortIds.pop() ?? '' });
+      };
+      const seen = (await allPages(ok, { guildId, sort, limit: 9 }, between)).map(({ ticketId }) => ticketId);
+      expect(seen.filter((ticketId) => there.has(ticketId)).toSorted()).toEqual([...there].toSorted());
+    }
+  });
+});
+
+contract('the indexes of lists', ({ ok }) => {
+  test('examine about one key a result, for a guild alone and with each indexed filter', async () => {
+    const guildId = snowflake();
+    const [ticketOwner, claimedBy, channelId] = [snowflake(), snowflake(), snowflake()];
+    const { ticketId: _i, ticketShortId: _s, ...plain } = newTicket();
+    const rows = Array.from({ length: 300 }, (_, place) => ({
+      ...plain,
+      guildId,
+      ticketType: place % 3 === 0 ? 'bug' : 'support',
+      ...(place % 3 === 1 && { ticketOwner, claimedBy, channelId }),
+    }));
+    for (const row of rows) await ok('tickets.create', row);
+    await Ticket.updateMany({ guildId, ticketType: 'bug' }, { labels: ['vip', 'x'] });
+    const key = { keyId: 'test', scope: 'read', guildIds: null } as const;
+    for (const filter of [
+      {},
+      { status: 'open' },
+      { ticketType: 'bug' },
+      { ticketOwner },
+      { claimedBy },
+      { claimedBy: 'none' },
+      { channelId },
+      { label: 'vip' },
+    ] as const) {
+      for (const sort of ['newest', 'oldest', 'updated'] as const) {
+        const plan = await findPage(key, { guildId, ...filter, sort }, {}, 26).explain('executionStats');
+        const { nReturned, totalKeysExamined, totalDocsExamined } = executionStats(plan);
+        expect({ filter, sort, nReturned, totalDocsExamined }).toEqual({
+          filter,
+          sort,
+          nReturned: 26,
+          totalDocsExamined: 26,
+        });
+        expect({ filter, sort, few: totalKeysExamined <= 28 }).toEqual({ filter, sort, few: true });
+      }
+    }
+  });
+});
+
+function executionStats(plan: unknown) {
+  return (plan as { executionStats: Record<'nReturned' | 'totalKeysExamined' | 'totalDocsExamined', number> })
+    .executionStats;
+}
