@@ -18,17 +18,18 @@ export function errorBody(error: DomainError, requestId: string) {
   return { error: { code, type, message, requestId, issues, details } };
 }
 
-/** Answers with an error in the REST envelope. */
+/** Answers with an error: its status, its headers, and a body that is the REST envelope where no other is given. */
 export function sendError(
   req: IncomingMessage,
   res: ServerResponse,
   thrown: unknown,
   type: 'query' | 'mutation' = 'query',
+  bodyOf: (error: DomainError, requestId: string) => object = errorBody,
 ): void {
   const error = toDomainError(thrown, type);
   const state = requestState(req);
   if (res.headersSent) return;
   if (error.status >= 500) state.cause = error.cause;
   for (const [name, value] of Object.entries(error.headers)) res.setHeader(name, value);
-  sendJson(res, error.status, errorBody(error, state.id));
+  sendJson(res, error.status, bodyOf(error, state.id));
 }

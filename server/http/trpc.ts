@@ -3,10 +3,18 @@ import { limits } from '@counterfoil/shared/primitives';
 import { type AnyTRPCProcedure, type AnyTRPCRouter, getTRPCErrorShape, TRPCError } from '@trpc/server';
 import { fetchRequestHandler } from '@trpc/server/adapters/fetch';
 import { createContext } from '../context.ts';
-import { BatchTooLarge, InvalidJson, MethodNotAllowed, RouteNotFound, toDomainError, trpcCode } from '../errors.ts';
+import {
+  BatchTooLarge,
+  type DomainError,
+  InvalidJson,
+  MethodNotAllowed,
+  RouteNotFound,
+  toDomainError,
+  trpcCode,
+} from '../errors.ts';
 import { readJson } from './body.ts';
 import { requestState } from './request.ts';
-import { sendJson } from './respond.ts';
+import { sendError } from './respond.ts';
 import { decodePart, readQuery, splitTarget } from './url.ts';
 
 const endpoint = '/trpc';
@@ -38,21 +46,17 @@ export function createTrpcMount(router: AnyTRPCRouter) {
     return [procedure._def.type === 'mutation' ? 'POST' : 'GET'];
   }
 
-  function sendError(req: IncomingMessage, res: ServerResponse, thrown: unknown): void {
-    if (res.headersSent) return;
-    const state = requestState(req);
-    const error = toDomainError(thrown, 'query');
-    if (error.status >= 500) state.cause = error.cause;
-    for (const [name, value] of Object.entries(error.headers)) res.setHeader(name, value);
+  /** The body of an error that comes before tRPC, in tRPC's shape. */
+  function errorBody(error: DomainError, requestId: string) {
     const shape = getTRPCErrorShape({
       config: router._def._config,
       error: new TRPCError({ code: trpcCode(error.status), message: error.message, cause: error }),
       type: 'query',
       path: undefined,
       input: undefined,
-      ctx: { requestId: state.id },
+      ctx: { requestId },
     });
-    sendJson(res, error.status, { error: shape });
+    return { error: shape };
   }
 
   /** The request that tRPC sees. */
@@ -103,6 +107,6 @@ export function createTrpcMount(router: AnyTRPCRouter) {
 
   /** Answers a request to `/trpc/…`; `target` is its whole path and query. */
   return (req: IncomingMessage, res: ServerResponse, target: string): void => {
-    answer(req, res, target).catch((error: unknown) => sendError(req, res, error));
+    answer(req, res, target).catch((error: unknown) => sendError(req, res, error, 'query', errorBody));
   };
 }

@@ -136,16 +136,18 @@ function wanted({ shortId: _s, actorId: _a, expectedVersion: _e, commandId: _c, 
   return Object.entries(fields).filter(([, value]) => value !== undefined);
 }
 
+const isForClosed = (input: UpdateTicket) => wanted(input).every(([field]) => whileClosed.has(field));
+
 const update: Command<UpdateTicket> = {
   type: 'update',
   actor: ({ actorId }) => actorId,
   rule: (input) => ({
-    ...(wanted(input).every(([field]) => whileClosed.has(field)) ? {} : { closed: false }),
+    ...(isForClosed(input) ? {} : { closed: false }),
     $or: wanted(input).map(([field, value]) => ({ [field]: trusted({ $ne: value }) })),
   }),
   holds: (ticket, input) =>
     wanted(input).every(([field, value]) => isDeepStrictEqual(ticket[field as keyof TicketRecord], value)),
-  refusal: (ticket, input) => (wanted(input).every(([field]) => whileClosed.has(field)) ? null : refuseClosed(ticket)),
+  refusal: (ticket, input) => (isForClosed(input) ? null : refuseClosed(ticket)),
   change: (input) => Object.fromEntries(wanted(input).map(([field, value]) => [field, literal(value)])),
 };
 
@@ -240,7 +242,7 @@ function updateOf<Input extends CommandInput>(
   unrecorded: Partial<Record<keyof TicketRecord, unknown>>,
 ) {
   const change = command.change(input);
-  const fields = Object.keys(change);
+  const values = Object.fromEntries(Object.keys(change).map((field) => [field, `$${field}`]));
   const seq = { $add: ['$version', 1] };
   const entry = {
     seq,
@@ -251,11 +253,11 @@ function updateOf<Input extends CommandInput>(
     commandId: literal(input.commandId ?? null),
     inputHash: literal(input.commandId === undefined ? null : hashInput(input)),
     before: '$before',
-    after: Object.fromEntries(fields.map((field) => [field, `$${field}`])),
+    after: values,
   };
   const history = { $concatArrays: ['$history', [entry]] };
   return [
-    { $set: { before: Object.fromEntries(fields.map((field) => [field, `$${field}`])) } },
+    { $set: { before: values } },
     { $set: { ...change, ...unrecorded } },
     { $set: command.claim ? afterClaim(command.type, command.claim) : {} },
     { $set: { history, version: seq, updatedAt: now } },
