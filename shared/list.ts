@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { exampleCursor, NextCursor, PageQuery } from './pages.ts';
-import { example, expected, GuildId, Snowflake } from './primitives.ts';
+import { example, expected, GuildId, limits, lineText, Snowflake } from './primitives.ts';
 import { exampleClaimed, Label, Priority, Ticket, TicketType } from './tickets.ts';
 
 const what = 'a time in ISO 8601 with its offset, such as 2026-11-23T12:00:00Z';
@@ -31,22 +31,50 @@ const filters = {
   priority: Priority.meta({ description: 'The priority.' }).optional(),
   createdAfter: time('Created later than this.').optional(),
   createdBefore: time('Created earlier than this.').optional(),
+  q: lineText(200)
+    .meta({
+      description:
+        'Words, all of which must occur in the name, the close reason or the texts of `ticketData` (its first 2 KiB); ' +
+        `needs \`guildId\`. The newest ${limits.searchMatches.toLocaleString('en')} matches are looked at.`,
+      examples: ['billing'],
+    })
+    .optional(),
 };
 
-export const ListTickets = z.strictObject({
-  ...filters,
-  sort: z
-    .enum(['newest', 'oldest', 'updated'], { error: 'Expected newest, oldest or updated' })
-    .meta({ description: 'By creation, or by the last change (latest first).', examples: ['newest'] })
-    .default('newest'),
-  ...PageQuery,
-});
+/** A search needs a guild, and at least one word to look for. */
+function checkSearch(
+  { q, guildId }: { q?: string | undefined; guildId?: string | undefined },
+  context: z.RefinementCtx,
+) {
+  if (q === undefined) return;
+  if (guildId === undefined) context.addIssue({ code: 'custom', path: ['guildId'], message: 'Required with q' });
+  if (!/[\p{L}\p{N}]/u.test(q))
+    context.addIssue({ code: 'custom', path: ['q'], message: 'Expected at least one word' });
+}
+
+export const ListTickets = z
+  .strictObject({
+    ...filters,
+    sort: z
+      .enum(['newest', 'oldest', 'updated'], { error: 'Expected newest, oldest or updated' })
+      .meta({ description: 'By creation, or by the last change (latest first).', examples: ['newest'] })
+      .default('newest'),
+    ...PageQuery,
+  })
+  .superRefine(checkSearch);
 export type ListTickets = z.output<typeof ListTickets>;
 export const TicketList = z
-  .object({ tickets: z.array(Ticket), nextCursor: NextCursor })
+  .object({
+    tickets: z.array(Ticket),
+    nextCursor: NextCursor,
+    truncated: z
+      .boolean()
+      .optional()
+      .meta({ description: 'With `q`: whether there were more matches than looked at.' }),
+  })
   .meta({ examples: [{ tickets: [exampleClaimed], nextCursor: exampleCursor }] });
 
-export const CountTickets = z.strictObject(filters);
+export const CountTickets = z.strictObject(filters).superRefine(checkSearch);
 export type CountTickets = z.output<typeof CountTickets>;
 export const TicketCount = z
   .object({

@@ -91,4 +91,6 @@ export const limits = {
   batchCalls: 10,
   participants: 100,
   labels: 25,
+  /** Matches of a search that are looked at, the newest. */
+  searchMatches: 1000,
 } as const;

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { toDomainError } from 'counterfoil/errors';
 import { findPage } from 'counterfoil/tickets/list';
 import { Ticket } from 'counterfoil/tickets/model';
@@ -106,6 +107,79 @@ contract('lists', ({ ok, refused, createTicket }) => {
     expect((await ok('tickets.list', { guildId, limit: 2, cursor })).tickets).toHaveLength(2);
   });
 
+  test('a search finds the words of name, close reason and data, whatever their case and accents', async () => {
+    const guildId = snowflake();
+    const ticketData = '{"topic":"Réfund of order 1042","more":[{"text":"Straße"}],"paid":"-maybe","count":77}';
+    const found = await createTicket({ guildId, ticketName: 'help-robin', ticketData });
+    const other = await createTicket({ guildId, ticketName: 'other', ticketData: '"refund 我要退款"' });
+    const { ticketShortId: shortId } = found;
+    const search = async (q: string, more = {}) => {
+      const { tickets, truncated } = await ok('tickets.list', { guildId, q, ...more });
+      expect(truncated).toBe(false);
+      const ids = tickets.map(({ ticketId }: { ticketId: string }) => ticketId);
+      if (!('sort' in more)) {
+        expect(await ok('tickets.count', { guildId, q, ...more })).toEqual({ count: ids.length, exact: true });
+      }
+      return ids;
+    };
+    const cases: [string, string[]][] = [
+      ['refund', [other.ticketId, found.ticketId]],
+      ['REFUND order', [found.ticketId]],
+      ['ＲÉFUND 1042 straße', [found.ticketId]],
+      ['refund -maybe', [found.ticketId]],
+      ['"robin"', [found.ticketId]],
+      ['ref', []],
+      ['topic', []],
+      ['77', []],
+      ['我要退款', [other.ticketId]],
+      ['refund nothing', []],
+    ];
+    for (const [q, expected] of cases) expect({ q, ids: await search(q) }).toEqual({ q, ids: expected });
+    await ok('tickets.close', { shortId, reason: 'Answered by mail' });
+    expect(await search('mail refund')).toEqual([found.ticketId]);
+    expect(await search('refund', { status: 'open' })).toEqual([other.ticketId]);
+    expect(await search('refund', { sort: 'updated' })).toEqual([found.ticketId, other.ticketId]);
+    await ok('tickets.reopen', { shortId });
+    expect(await search('mail')).toEqual([]);
+    await ok('tickets.update', { shortId, ticketData: null, ticketName: 'renamed' });
+    expect(await search('refund')).toEqual([other.ticketId]);
+    expect([await search('robin'), await search('renamed')]).toEqual([[], [found.ticketId]]);
+  });
+
+  test('a search looks at the newest 1,000 matches, and says so', async () => {
+    const guildId = snowflake();
+    const first = await createTicket({ guildId, ticketName: 'rare word', ticketOwner: snowflake() });
+    const model = await Ticket.findById(first.ticketId).lean();
+    const copies = Array.from({ length: 1000 }, (_, place) => ({
+      ...model,
+      _id: randomUUID(),
+      shortId: randomUUID(),
+      ticketName: `word ${place}`,
+      searchWords: ['word', String(place)],
+      ticketOwner: guildId,
+      createdAt: new Date(Date.now() + Math.floor(place / 3)),
+    }));
+    await Ticket.insertMany(copies.slice(0, 999));
+    expect((await ok('tickets.list', { guildId, q: 'word' })).truncated).toBe(false);
+    await Ticket.insertMany(copies.slice(999));
+    for (const sort of ['newest', 'oldest']) {
+      const pages = await allPages(ok, { guildId, q: 'word', sort, limit: 99 });
+      expect(pages.map(({ ticketId }) => ticketId).toSorted()).toEqual(copies.map(({ _id }) => _id).toSorted());
+    }
+    expect(await ok('tickets.count', { guildId, q: 'word' })).toEqual({ count: 1000, exact: false });
+    expect(await ok('tickets.list', { guildId, q: 'word', ticketOwner: first.ticketOwner })).toEqual({
+      tickets: [],
+      nextCursor: null,
+      truncated: true,
+    });
+    expect((await ok('tickets.list', { guildId, q: 'rare word' })).tickets).toHaveLength(1);
+    for (const wrong of [{ q: 'word' }, { guildId, q: '…!' }, { guildId, q: '' }, { guildId, q: 'x'.repeat(201) }]) {
+      const error = await refused('validation_failed', 'tickets.list', wrong);
+      const paths = new Set(error?.issues?.map(({ path }) => path));
+      expect([...paths]).toEqual(['guildId' in wrong ? 'q' : 'guildId']);
+    }
+  });
+
   test('wrong filters are refused by name', async () => {
     for (const [field, value] of [
       ['limit', 0],
@@ -167,6 +241,7 @@ contract('the indexes of lists', ({ ok }) => {
     for (const row of rows) await ok('tickets.create', row);
     await Ticket.updateMany({ guildId, ticketType: 'bug' }, { labels: ['vip', 'x'] });
     const key = { keyId: 'test', scope: 'read', guildIds: null } as const;
+    const sorts = ['newest', 'oldest', 'updated'] as const;
     for (const filter of [
       {},
       { status: 'open' },
@@ -176,9 +251,10 @@ contract('the indexes of lists', ({ ok }) => {
       { claimedBy: 'none' },
       { channelId },
       { label: 'vip' },
+      { q: 'Support' },
     ] as const) {
-      for (const sort of ['newest', 'oldest', 'updated'] as const) {
-        const plan = await findPage(key, { guildId, ...filter, sort }, {}, 26).explain('executionStats');
+      for (const sort of sorts.filter((sort) => !('q' in filter && sort === 'updated'))) {
+        const plan = await findPage(key, { guildId, ...filter, sort }, 26).explain('executionStats');
         const { nReturned, totalKeysExamined, totalDocsExamined } = executionStats(plan);
         expect({ filter, sort, nReturned, totalDocsExamined }).toEqual({
           filter,

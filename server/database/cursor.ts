@@ -33,13 +33,13 @@ async function seal(query: object, payload: string): Promise<string> {
 }
 
 /** A cursor: where to go on with this query. */
-export async function makeCursor(query: object, position: (string | number)[]): Promise<string> {
+export async function makeCursor(query: object, position: readonly unknown[]): Promise<string> {
   const payload = Buffer.from(JSON.stringify(position)).toString('base64url');
   return `${payload}.${await seal(query, payload)}`;
 }
 
 /** The position in a cursor; throws ValidationFailed where it was altered or made for another query. */
-export async function readCursor(query: object, cursor: string): Promise<(string | number)[]> {
+export async function readCursor(query: object, cursor: string): Promise<unknown[]> {
   const [payload = '', mac = ''] = cursor.split('.');
   const [given, right] = [Buffer.from(mac), Buffer.from(await seal(query, payload))];
   if (given.length !== right.length || !timingSafeEqual(given, right)) {

@@ -8,6 +8,7 @@ import { knownUserId } from '../users/model.ts';
 import { confirmationTries, confirmationWait } from './lifecycle.ts';
 import { insertTicket, type ShownTicket, Ticket, type TicketFields, type TicketRecord } from './model.ts';
 import { takeTicketNumber } from './numbers.ts';
+import { searchFields } from './search.ts';
 
 /** No vowels and no look-alikes: nothing to misread, and no words. */
 const shortIdAlphabet = '23456789bcdfghjkmnpqrstvwxz';
@@ -66,6 +67,7 @@ function newTicket(
     history: [{ type: 'create', ...entry }],
     historyBytes: 0,
     archivedTo: 0,
+    ...searchFields(fields),
     claimIntervals: claimedBy && !closed ? [{ claimer: claimedBy, from: at, to: null, endReason: null }] : [],
   };
 }

@@ -33,6 +33,7 @@ import {
 import { inGuildsOf } from '../keys/guilds.ts';
 import { archiveHistory, findEntry } from './history.ts';
 import { type HistoryEntry, type ShownTicket, shown, Ticket, type TicketFields, type TicketRecord } from './model.ts';
+import { searchedFields, wordsOfField } from './search.ts';
 
 /** What every command on an existing ticket takes. */
 export interface CommandInput {
@@ -58,7 +59,7 @@ export interface Command<Input extends CommandInput> {
   claim?: 'begins' | 'ends';
 }
 
-const literal = (value: unknown) => ({ $literal: value });
+const literal = <Value>(value: Value) => ({ $literal: value });
 /** The time of a change, by the database's clock; the times of one ticket never run backwards. */
 const now = { $max: ['$$NOW', '$updatedAt'] };
 
@@ -234,6 +235,17 @@ function afterClaim(type: string, what: 'begins' | 'ends') {
   };
 }
 
+/** What follows from a change on the search: the words of the searched fields that it sets. */
+function afterWords(change: Partial<Record<keyof TicketFields, unknown>>) {
+  const given = searchedFields.flatMap((field) => {
+    const value = change[field] as { $literal: string | null } | undefined;
+    return value ? [[`words.${field}`, literal(wordsOfField(field, value.$literal))]] : [];
+  });
+  if (given.length === 0) return [];
+  const all = { $setUnion: searchedFields.map((field) => `$words.${field}`) };
+  return [{ $set: Object.fromEntries(given) }, { $set: { searchWords: all } }];
+}
+
 /** The update of a command: the change, the version and the history entry in one step. */
 function updateOf<Input extends CommandInput>(
   { key }: Context,
@@ -260,6 +272,7 @@ function updateOf<Input extends CommandInput>(
     { $set: { before: values } },
     { $set: { ...change, ...unrecorded } },
     { $set: command.claim ? afterClaim(command.type, command.claim) : {} },
+    ...afterWords(change),
     { $set: { history, version: seq, updatedAt: now } },
     { $set: { historyBytes: { $bsonSize: { history: '$history' } } } },
     { $unset: 'before' },

@@ -1,9 +1,11 @@
 import type { CountTickets, ListTickets } from '@counterfoil/shared/list';
+import { limits } from '@counterfoil/shared/primitives';
 import { type QueryFilter, trusted } from 'mongoose';
 import { makeCursor, readCursor } from '../database/cursor.ts';
 import type { Principal } from '../keys/authenticate.ts';
 import { inGuildsOf } from '../keys/guilds.ts';
 import { type ShownTicket, shown, Ticket, type TicketRecord } from './model.ts';
+import { wordsOf } from './search.ts';
 
 /** Milliseconds that the database gets for one page or one count. */
 const timeLimit = 5000;
@@ -25,18 +27,28 @@ const orders = {
   updated: { field: 'updatedAt', direction: -1 },
 } as const;
 
+/** A place in an order: a time in milliseconds, and the id of a ticket of that time. */
+type Place = [time: number, id: string];
 type PageOrder = CountTickets & Pick<ListTickets, 'sort'>;
+
+const searchIndex = { guildId: 1, searchWords: 1, createdAt: -1, _id: -1 } as const;
 
 /** The index to read a guild's tickets from: that of the filter given which leaves the fewest. The planner may err. */
 function indexFor(query: CountTickets, time: 'createdAt' | 'updatedAt'): Record<string, 1 | -1> | undefined {
   if (query.guildId === undefined) return undefined;
+  if (query.q !== undefined) return searchIndex;
   const given = selective.find(([filter]) => query[filter] !== undefined);
   return { guildId: 1, ...(given && { [given[1]]: 1 }), [time]: -1, _id: -1 };
 }
 
+/** Those of a guild with all words of a search. */
+function foundBy({ guildId = '', q = '' }: CountTickets): QueryFilter<TicketRecord> {
+  return { guildId, searchWords: trusted({ $all: wordsOf(q) }) };
+}
+
 function filterOf(key: Principal, query: CountTickets): QueryFilter<TicketRecord>[] {
   const { guildId, ticketType, status, ticketOwner, claimedBy, channelId, label, priority } = query;
-  const { createdAfter, createdBefore } = query;
+  const { createdAfter, createdBefore, q } = query;
   const exact = { guildId, ticketType, ticketOwner, channelId, priority, labels: label };
   return [
     inGuildsOf(key),
@@ -45,22 +57,37 @@ function filterOf(key: Principal, query: CountTickets): QueryFilter<TicketRecord
     claimedBy === undefined ? {} : { claimedBy: claimedBy === 'none' ? null : claimedBy },
     createdAfter ? { createdAt: trusted({ $gt: createdAfter }) } : {},
     createdBefore ? { createdAt: trusted({ $lt: createdBefore }) } : {},
+    q === undefined ? {} : foundBy(query),
   ];
 }
 
-/** What comes behind a position in the order: the same time with the next id, or any later time. */
-function behind({ field, direction }: (typeof orders)[keyof typeof orders], [time, id]: (string | number)[]) {
+/** What comes behind a place in the order: the same time with the next id, or any later time. */
+function behind({ field, direction }: (typeof orders)[keyof typeof orders], [time, id]: Place) {
   const beyond = direction === 1 ? '$gt' : '$lt';
-  const at = new Date(Number(time));
+  const at = new Date(time);
   const sameTime = { [field]: at, _id: trusted({ [beyond]: id }) };
   // The bound on the time alone lets the index begin there; the $or decides among equal times.
   return { [field]: trusted({ [`${beyond}e`]: at }), $or: [sameTime, { [field]: trusted({ [beyond]: at }) }] };
 }
 
-/** The database's query of one page, from a position on. */
-export function findPage(key: Principal, query: PageOrder, position: object, limit: number) {
+/** The newest ticket that a search no longer looks at; null where it looks at all that it finds. */
+async function floorOf(query: CountTickets): Promise<Place | null> {
+  if (query.q === undefined) return null;
+  const floor = await Ticket.findOne(foundBy(query), { createdAt: 1 })
+    .sort({ createdAt: -1, _id: -1 })
+    .skip(limits.searchMatches)
+    .hint(searchIndex)
+    .maxTimeMS(timeLimit)
+    .lean();
+  return floor && [floor.createdAt.getTime(), floor._id];
+}
+
+const above = (floor: Place | null) => (floor ? behind(orders.oldest, floor) : {});
+
+/** The database's query of one page. */
+export function findPage(key: Principal, query: PageOrder, limit: number, ...bounds: object[]) {
   const { field, direction } = orders[query.sort];
-  const page = Ticket.find({ $and: [...filterOf(key, query), position] }, shown)
+  const page = Ticket.find({ $and: [...filterOf(key, query), ...bounds] }, shown)
     .sort({ [field]: direction, _id: direction })
     .limit(limit)
     .maxTimeMS(timeLimit);
@@ -68,24 +95,36 @@ export function findPage(key: Principal, query: PageOrder, position: object, lim
   return index ? page.hint(index) : page;
 }
 
-/** One page of tickets by keyset, and the cursor of the next, null at the end. Throws ValidationFailed on a bad cursor. */
+/**
+ * One page of tickets by keyset, and the cursor of the next, null at the end. A search keeps its floor in the cursor: all of
+ * its pages look at the same tickets. Throws ValidationFailed on a bad cursor.
+ */
 export async function listTickets(
   key: Principal,
   { limit, cursor, ...query }: ListTickets,
-): Promise<{ tickets: ShownTicket[]; nextCursor: string | null }> {
+): Promise<{ tickets: ShownTicket[]; nextCursor: string | null; truncated?: boolean }> {
   const order = orders[query.sort];
-  const position = cursor === undefined ? {} : behind(order, await readCursor(query, cursor));
-  const found = await findPage(key, query, position, limit + 1).lean();
+  const [place, floor] = cursor === undefined ? [null, await floorOf(query)] : await readPlaces(query, cursor);
+  const found = await findPage(key, query, limit + 1, place ? behind(order, place) : {}, above(floor)).lean();
   const tickets = found.slice(0, limit);
   const last = tickets.at(-1);
-  const more = found.length > limit && last;
-  return { tickets, nextCursor: more ? await makeCursor(query, [last[order.field].getTime(), last._id]) : null };
+  const next: Place | null = found.length > limit && last ? [last[order.field].getTime(), last._id] : null;
+  return {
+    tickets,
+    nextCursor: next && (await makeCursor(query, [next, floor])),
+    ...(query.q !== undefined && { truncated: floor !== null }),
+  };
 }
 
-/** How many tickets match, counted up to 10,000. */
+async function readPlaces(query: object, cursor: string): Promise<[Place, Place | null]> {
+  return (await readCursor(query, cursor)) as [Place, Place | null];
+}
+
+/** How many tickets match, counted up to 10,000; of a search, among those that it looks at. */
 export async function countTickets(key: Principal, query: CountTickets): Promise<{ count: number; exact: boolean }> {
-  const count = await Ticket.countDocuments({ $and: filterOf(key, query) })
+  const floor = await floorOf(query);
+  const count = await Ticket.countDocuments({ $and: [...filterOf(key, query), above(floor)] })
     .limit(countLimit + 1)
     .maxTimeMS(timeLimit);
-  return { count: Math.min(count, countLimit), exact: count <= countLimit };
+  return { count: Math.min(count, countLimit), exact: count <= countLimit && floor === null };
 }

@@ -1,6 +1,7 @@
 import type { ChangeType } from '@counterfoil/shared/history';
 import type { Ticket as ApiTicket, Priority } from '@counterfoil/shared/tickets';
 import { model, Schema } from 'mongoose';
+import type { Words } from './search.ts';
 
 /** The fields of a ticket that commands change, as they are stored. */
 export interface TicketFields {
@@ -64,6 +65,9 @@ export interface TicketRecord extends TicketFields {
   historyBytes: number;
   archivedTo: number;
   claimIntervals: ClaimInterval[];
+  /** What a search finds the ticket by: the words of each searched field, and all of them together. */
+  words: Words;
+  searchWords: string[];
 }
 
 const mixed = { type: Schema.Types.Mixed, default: null };
@@ -123,6 +127,8 @@ const schema = new Schema<TicketRecord>(
     historyBytes: { type: Number, required: true },
     archivedTo: { type: Number, required: true },
     claimIntervals: { type: [claimInterval], required: true },
+    words: { type: Schema.Types.Mixed, required: true },
+    searchWords: { type: [String], required: true },
   },
   { collection: 'tickets', versionKey: false, strict: 'throw' },
 );
@@ -138,6 +144,7 @@ for (const time of ['createdAt', 'updatedAt'] as const) {
     schema.index({ guildId: 1, [field]: 1, [time]: -1, _id: -1 });
   }
 }
+schema.index({ guildId: 1, searchWords: 1, createdAt: -1, _id: -1 });
 
 export const Ticket = model<TicketRecord>('Ticket', schema);
 
@@ -146,9 +153,9 @@ export async function insertTicket(ticket: TicketRecord): Promise<void> {
   await Ticket.db.collection<TicketRecord>(Ticket.collection.name).insertOne(ticket);
 }
 
-/** What `toApi` needs: a ticket without what only its history looks at. */
-export type ShownTicket = Omit<TicketRecord, 'history' | 'claimIntervals' | 'contentHash'>;
-export const shown = { history: 0, claimIntervals: 0, contentHash: 0 } as const;
+/** What `toApi` needs: a ticket without what only its history and the search look at. */
+export type ShownTicket = Omit<TicketRecord, keyof typeof shown>;
+export const shown = { history: 0, claimIntervals: 0, contentHash: 0, words: 0, searchWords: 0 } as const;
 
 const iso = (date: Date | null) => date?.toISOString() ?? null;
 

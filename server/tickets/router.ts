@@ -214,8 +214,8 @@ export const ticketsRouter = router({
     })
     .output(TicketList)
     .query(async ({ ctx, input }) => {
-      const { tickets, nextCursor } = await listTickets(ctx.key, input);
-      return { tickets: tickets.map(toApi), nextCursor };
+      const { tickets, ...page } = await listTickets(ctx.key, input);
+      return { tickets: tickets.map(toApi), ...page };
     }),
 
   count: readProcedure(CountTickets)
