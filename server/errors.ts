@@ -137,6 +137,27 @@ export class NoteIdTaken extends DomainError<'note_id_taken'> {
     super('note_id_taken', `noteId ${noteId} is in use for another note.`);
   }
 }
+export class OwnerBlocked extends DomainError<'owner_blocked'> {
+  constructor({ reason, expiresAt }: { reason: string | null; expiresAt: Date | null }) {
+    super('owner_blocked', `This owner may not open such tickets here${reason === null ? '' : `: ${reason}`}`, {
+      details: { reason, expiresAt: expiresAt?.toISOString() ?? null },
+    });
+  }
+}
+export class OwnerLimitReached extends DomainError<'owner_limit_reached'> {
+  constructor(limit: number, open: number) {
+    super('owner_limit_reached', `This owner has ${open} open tickets of this type; ${limit} are allowed.`, {
+      details: { limit, open },
+    });
+  }
+}
+export class Cooldown extends DomainError<'cooldown'> {
+  constructor(endsAt: Date) {
+    super('cooldown', `This owner may open the next ticket of this type at ${endsAt.toISOString()}.`, {
+      headers: { 'Retry-After': String(Math.max(1, Math.ceil((endsAt.getTime() - Date.now()) / 1000))) },
+    });
+  }
+}
 export class NotTheClaimer extends DomainError<'not_the_claimer'> {
   constructor(shortId: string) {
     super('not_the_claimer', `Ticket "${shortId}" is claimed by someone else.`);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { example, GuildId, Snowflake, Timestamp, Uuid } from './primitives.ts';
+import { example, expected, GuildId, limits, lineText, Snowflake, Timestamp, Uuid } from './primitives.ts';
 import { TicketType } from './tickets.ts';
 
 const ChannelId = Snowflake.meta({ description: 'The id of the Discord channel.', examples: [example.channelId] });
@@ -58,3 +58,66 @@ export const CreatedTicketChannel = z
     channel: TicketChannel,
   })
   .meta({ examples: [{ created: true, channel: exampleChannel }] });
+
+export const TicketChannelsOfGuild = z.strictObject({ guildId: GuildId });
+export const TicketChannelList = z
+  .object({ channels: z.array(TicketChannel) })
+  .meta({ examples: [{ channels: [exampleChannel] }] });
+
+const positive = (maximum: number) => {
+  const what = `a whole number from 1 to ${maximum}`;
+  return z
+    .int(expected(what))
+    .min(1, { error: `Expected ${what}` })
+    .max(maximum, { error: `Expected ${what}` });
+};
+
+const settings = {
+  displayName: lineText(100).nullable().optional().meta({ description: 'What people are shown for this type.' }),
+  maxOpenPerOwner: positive(limits.maxOpenPerOwner)
+    .nullable()
+    .optional()
+    .meta({ description: 'Open tickets of this type that one owner may have.' }),
+  cooldownSeconds: positive(limits.cooldownSeconds)
+    .nullable()
+    .optional()
+    .meta({ description: "Seconds between one owner's creates." }),
+  requireCloseReason: z
+    .boolean(expected('a boolean'))
+    .nullable()
+    .optional()
+    .meta({ description: 'Whether a close needs a reason.' }),
+  staffRoleIds: z
+    .array(Snowflake, expected('a list of Discord ids'))
+    .max(limits.staffRoles, { error: `At most ${limits.staffRoles} roles` })
+    .refine((roles) => new Set(roles).size === roles.length, { error: 'A role is given twice' })
+    .meta({ uniqueItems: true })
+    .nullable()
+    .optional()
+    .meta({ description: 'The Discord roles of who handles these tickets.' }),
+};
+const updatable = { channelId: ChannelId.optional(), ...settings };
+const updatableFields = Object.keys(updatable) as (keyof typeof updatable)[];
+
+export const UpdateTicketChannel = z
+  .strictObject({ ticketType: TicketType, guildId: GuildId, ...updatable })
+  .refine((input) => updatableFields.some((field) => input[field] !== undefined), {
+    error: `Nothing to change: give at least one of ${updatableFields.join(', ')}`,
+  })
+  .meta({
+    // The refinement above, for the document.
+    override: {
+      anyOf: updatableFields.map((field) => ({ title: field, required: [field] })),
+      examples: [{ ticketType: 'support', guildId: example.guildId, maxOpenPerOwner: 1, cooldownSeconds: 60 }],
+    },
+  });
+export const UpdatedTicketChannel = z
+  .object({
+    changed: z.boolean().meta({ description: 'False where it was so already.' }),
+    channel: TicketChannel,
+  })
+  .meta({ examples: [{ changed: true, channel: { ...exampleChannel, maxOpenPerOwner: 1, cooldownSeconds: 60 } }] });
+
+export const DeleteTicketChannel = TicketChannelByType.meta({
+  examples: [{ ticketType: 'support', guildId: example.guildId }],
+});

@@ -3,7 +3,7 @@ import { NextCursor, PageQuery } from './pages.ts';
 import { example, Snowflake, Timestamp, Uuid } from './primitives.ts';
 import { ShortId } from './tickets.ts';
 
-/** What changes a ticket: the commands. */
+/** What changes a ticket: the commands, and the erasure of a person. */
 const changeTypes = [
   'create',
   'claim',
@@ -15,6 +15,7 @@ const changeTypes = [
   'addParticipant',
   'removeParticipant',
   'rate',
+  'erase',
 ] as const;
 export type ChangeType = (typeof changeTypes)[number];
 

@@ -1,14 +1,7 @@
 import { z } from 'zod';
 import { exampleCursor, NextCursor, PageQuery } from './pages.ts';
-import { example, expected, GuildId, limits, lineText, Snowflake } from './primitives.ts';
+import { example, GuildId, limits, lineText, Snowflake, TimeInput } from './primitives.ts';
 import { exampleClaimed, Label, Priority, Ticket, TicketType } from './tickets.ts';
-
-const what = 'a time in ISO 8601 with its offset, such as 2026-11-23T12:00:00Z';
-const time = (description: string) =>
-  z.iso
-    .datetime({ offset: true, ...expected(what) })
-    .meta({ description, examples: [example.createdAt] })
-    .transform((text) => new Date(text));
 
 /** The filters of lists and counts; all that are given must match. */
 const filters = {
@@ -29,8 +22,8 @@ const filters = {
   }).optional(),
   label: Label.meta({ description: 'One of the labels.' }).optional(),
   priority: Priority.meta({ description: 'The priority.' }).optional(),
-  createdAfter: time('Created later than this.').optional(),
-  createdBefore: time('Created earlier than this.').optional(),
+  createdAfter: TimeInput('Created later than this.').optional(),
+  createdBefore: TimeInput('Created earlier than this.').optional(),
   q: lineText(200)
     .meta({
       description:

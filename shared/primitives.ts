@@ -55,6 +55,7 @@ export const example = {
   createdAt: '2026-11-23T12:00:00.000Z',
   claimedAt: '2026-11-23T12:01:30.250Z',
   closedAt: '2026-11-23T12:20:00.000Z',
+  later: '2026-12-23T12:00:00.000Z',
 } as const;
 
 const discordId = 'a Discord id: a string of 17 to 20 digits';
@@ -80,6 +81,15 @@ export const Timestamp = z.iso
   .datetime({ precision: 3 })
   .meta({ description: 'ISO 8601, UTC, milliseconds.', examples: [example.createdAt] });
 
+const time = 'a time in ISO 8601 with its offset, such as 2026-11-23T12:00:00Z';
+
+/** A point in time as it comes in: ISO 8601 with any offset. */
+export const TimeInput = (description: string) =>
+  z.iso
+    .datetime({ offset: true, ...expected(time) })
+    .meta({ description, examples: [example.createdAt] })
+    .transform((text) => new Date(text));
+
 export const limits = {
   /** Bytes of a request's body. */
   bodyBytes: 256 * 1024,
@@ -91,6 +101,10 @@ export const limits = {
   batchCalls: 10,
   participants: 100,
   labels: 25,
+  staffRoles: 100,
+  maxOpenPerOwner: 1000,
+  /** A year, in seconds. */
+  cooldownSeconds: 31_536_000,
   /** Matches of a search that are looked at, the newest. */
   searchMatches: 1000,
 } as const;

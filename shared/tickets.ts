@@ -345,3 +345,7 @@ export const RateTicket = z
     examples: [{ shortId: example.shortId, discordId: example.ownerId, rating: 5, comment: 'Quick and kind.' }],
   });
 export type RateTicket = z.output<typeof RateTicket>;
+
+export const DeleteTicket = z
+  .strictObject({ shortId: ShortId, ...commandFields })
+  .meta({ examples: [{ shortId: example.shortId }] });

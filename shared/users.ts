@@ -36,5 +36,6 @@ export const CreatedUser = z
   .meta({ examples: [{ created: true, user: exampleUser }] });
 
 export const UserByDiscordId = z.strictObject({ discordId: UserDiscordId });
+export const EraseUser = UserByDiscordId.meta({ examples: [{ discordId: example.claimerId }] });
 export const UserById = z.strictObject({ userId: UserId });
 export const UserExists = z.object({ exists: z.boolean() }).meta({ examples: [{ exists: true }] });

@@ -264,6 +264,57 @@ describe('answers', () => {
     await call(undefined, 'channels.get', { ticketType: 'support', guildId });
     await call('ticket_channel_not_found', 'channels.get', { ticketType: 'other', guildId });
     await call('guild_not_allowed', 'channels.get', { ticketType: 'support', guildId }, elsewhere);
+    await call(undefined, 'channels.list', { guildId });
+    const settings = { displayName: 'Help', maxOpenPerOwner: 1, cooldownSeconds: 60, staffRoleIds: [snowflake()] };
+    await call(undefined, 'channels.update', { ticketType: 'support', guildId, ...settings });
+    await call('ticket_channel_not_found', 'channels.update', { ticketType: 'other', guildId, ...settings });
+    await call('insufficient_scope', 'channels.update', { ticketType: 'support', guildId, ...settings }, reader);
+    await call('insufficient_scope', 'channels.delete', { ticketType: 'support', guildId }, reader);
+    await call(undefined, 'channels.delete', { ticketType: 'support', guildId });
+  });
+
+  test('of deletion and erasure are documented', async () => {
+    const writer = await issueKey('write');
+    const create = newTicket();
+    const { guildId, ticketShortId } = create;
+    await call(undefined, 'tickets.create', create);
+    await call('insufficient_scope', 'tickets.delete', { shortId: ticketShortId }, writer);
+    await call('version_mismatch', 'tickets.delete', { shortId: ticketShortId, expectedVersion: 2 });
+    await call(undefined, 'tickets.delete', { shortId: ticketShortId });
+    await call('insufficient_scope', 'users.erase', { discordId: create.ticketOwner }, writer);
+    await call(undefined, 'users.erase', { discordId: create.ticketOwner });
+    await call('insufficient_scope', 'guilds.erase', { guildId }, writer);
+    await call('guild_not_allowed', 'guilds.erase', { guildId }, await issueKey('admin', { guildIds: [snowflake()] }));
+    await call(undefined, 'guilds.erase', { guildId });
+  });
+
+  test('of limits and blocks are documented', async () => {
+    const type = { ticketType: 'support', guildId: snowflake() };
+    const create = { ...newTicket(), ...type };
+    const more = () => ({ ...create, ticketId: randomUUID(), ticketShortId: shortId() });
+    await call(undefined, 'channels.create', { ...type, channelId: snowflake() });
+    await call(undefined, 'channels.update', { ...type, maxOpenPerOwner: 1 });
+    await call(undefined, 'tickets.create', create);
+    await call('owner_limit_reached', 'tickets.create', more());
+    const second = { ...more(), ticketType: 'other' };
+    await call(undefined, 'tickets.create', second);
+    await call('owner_limit_reached', 'tickets.update', { shortId: second.ticketShortId, ticketType: 'support' });
+    await call(undefined, 'tickets.close', { shortId: create.ticketShortId });
+    await call(undefined, 'tickets.create', more());
+    await call('owner_limit_reached', 'tickets.reopen', { shortId: create.ticketShortId });
+    await call(undefined, 'channels.update', { ...type, maxOpenPerOwner: null, cooldownSeconds: 60 });
+    await call('cooldown', 'tickets.create', more());
+
+    const block = { ...type, discordId: create.ticketOwner, reason: 'Spam.', expiresAt: '2099-01-01T00:00:00+01:00' };
+    await call(undefined, 'blocks.create', block);
+    await call('guild_not_allowed', 'blocks.create', block, elsewhere);
+    await call('owner_blocked', 'tickets.create', more());
+    await call(undefined, 'tickets.eligibility', { ...type, discordId: create.ticketOwner });
+    await call('guild_not_allowed', 'tickets.eligibility', { ...type, discordId: create.ticketOwner }, elsewhere);
+    await call(undefined, 'blocks.list', { guildId: type.guildId });
+    await call('guild_not_allowed', 'blocks.list', { guildId: type.guildId }, elsewhere);
+    await call('insufficient_scope', 'blocks.delete', { ...type, discordId: block.discordId }, reader);
+    await call(undefined, 'blocks.delete', { ...type, discordId: block.discordId });
   });
 
   test('of tickets that are created and read are documented', async () => {

@@ -86,6 +86,60 @@ contract('channels', ({ ok, refused }) => {
     expect(answers.filter(({ created }) => created)).toHaveLength(1);
   });
 
+  test('the settings of a type change one by one, null clears, and what holds already changes nothing', async () => {
+    const type = { ticketType: 'support', guildId: snowflake() };
+    await refused('ticket_channel_not_found', 'channels.update', { ...type, displayName: 'Help' });
+    const made = await ok('channels.create', { ...type, channelId: snowflake() });
+    const settings = {
+      channelId: snowflake(),
+      displayName: 'Help',
+      maxOpenPerOwner: 2,
+      cooldownSeconds: 60,
+      requireCloseReason: true,
+      staffRoleIds: [snowflake(), snowflake()],
+    };
+    const { changed, channel } = await ok('channels.update', { ...type, ...settings });
+    expect(changed).toBe(true);
+    expect(channel).toEqual({ ...made.channel, ...settings, updatedAt: channel.updatedAt });
+    expect(channel.updatedAt > made.channel.updatedAt).toBe(true);
+    expect(await ok('channels.update', { ...type, ...settings })).toEqual({ changed: false, channel });
+    expect(await ok('channels.update', { ...type, displayName: 'Help', cooldownSeconds: null })).toMatchObject({
+      changed: true,
+      channel: { ...settings, cooldownSeconds: null },
+    });
+    const { channelId: _, ...clearable } = settings;
+    const cleared = Object.fromEntries(Object.keys(clearable).map((field) => [field, null]));
+    expect((await ok('channels.update', { ...type, ...cleared })).channel).toMatchObject(cleared);
+    expect(await ok('channels.get', type)).toMatchObject(cleared);
+    for (const [field, value] of [
+      ['', undefined],
+      ['channelId', null],
+      ['displayName', ''],
+      ['maxOpenPerOwner', 0],
+      ['maxOpenPerOwner', '1'],
+      ['cooldownSeconds', 1.5],
+      ['requireCloseReason', 'false'],
+      ['staffRoleIds', [type.guildId, type.guildId]],
+      ['name', 'x'],
+    ] as const) {
+      const error = await refused('validation_failed', 'channels.update', { ...type, [field || 'none']: value });
+      expect(error?.issues?.map(({ path }) => path)).toContain(field);
+    }
+  });
+
+  test('the types of a guild are listed by name, and one that is deleted is gone', async () => {
+    const guildId = snowflake();
+    expect(await ok('channels.list', { guildId })).toEqual({ channels: [] });
+    const add = async (ticketType: string) =>
+      (await ok('channels.create', { guildId, ticketType, channelId: snowflake() })).channel;
+    const [support, billing] = [await add('support'), await add('billing')];
+    await ok('channels.create', { guildId: snowflake(), ticketType: 'other', channelId: snowflake() });
+    expect(await ok('channels.list', { guildId })).toEqual({ channels: [billing, support] });
+    expect(await ok('channels.delete', { guildId, ticketType: 'billing' })).toEqual({ changed: true });
+    expect(await ok('channels.delete', { guildId, ticketType: 'billing' })).toEqual({ changed: false });
+    expect(await ok('channels.list', { guildId })).toEqual({ channels: [support] });
+  });
+
   test('an unknown assignment is not found, by exact type and guild', async () => {
     const assignment = { ticketType: 'Support', guildId: snowflake(), channelId: snowflake() };
     await ok('channels.create', assignment);

@@ -3,8 +3,15 @@ import {
   TicketChannel as ApiTicketChannel,
   CreatedTicketChannel,
   CreateTicketChannel,
+  DeleteTicketChannel,
   TicketChannelByType,
+  TicketChannelList,
+  TicketChannelsOfGuild,
+  UpdatedTicketChannel,
+  UpdateTicketChannel,
 } from '@counterfoil/shared/channels';
+import { Deleted } from '@counterfoil/shared/results';
+import { trusted } from 'mongoose';
 import { findOrInsert } from '../database/unique.ts';
 import { TicketChannelExists, TicketChannelNotFound } from '../errors.ts';
 import { readProcedure, router, writeProcedure } from '../trpc.ts';
@@ -49,5 +56,56 @@ export const channelsRouter = router({
       const channel = await TicketChannel.findOne({ guildId, ticketType }).lean();
       if (!channel) throw new TicketChannelNotFound(ticketType, guildId);
       return toApi(channel);
+    }),
+
+  list: readProcedure(TicketChannelsOfGuild)
+    .meta({
+      openapi: { method: 'GET', path: '/tickets/get/channels/{guildId}', tags, summary: 'The ticket types of a guild' },
+    })
+    .output(TicketChannelList)
+    .query(async ({ input: { guildId } }) => {
+      const channels = await TicketChannel.find({ guildId }).sort({ ticketType: 1 }).lean();
+      return { channels: channels.map(toApi) };
+    }),
+
+  update: writeProcedure(UpdateTicketChannel)
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/tickets/update/channel',
+        tags,
+        summary: 'Change the channel or the settings of a ticket type',
+        description: 'Null clears. A limit that is set or lowered leaves the tickets that are open already.',
+      },
+      errors: ['ticket_channel_not_found'],
+    })
+    .output(UpdatedTicketChannel)
+    .mutation(async ({ input: { guildId, ticketType, ...fields } }) => {
+      const wanted = Object.entries(fields).filter(([, value]) => value !== undefined);
+      const channel = await TicketChannel.findOneAndUpdate(
+        { guildId, ticketType, $or: wanted.map(([field, value]) => ({ [field]: trusted({ $ne: value }) })) },
+        { $set: { ...Object.fromEntries(wanted), updatedAt: new Date() } },
+        { returnDocument: 'after', lean: true },
+      );
+      if (channel) return { changed: true, channel: toApi(channel) };
+      const unchanged = await TicketChannel.findOne({ guildId, ticketType }).lean();
+      if (!unchanged) throw new TicketChannelNotFound(ticketType, guildId);
+      return { changed: false, channel: toApi(unchanged) };
+    }),
+
+  delete: writeProcedure(DeleteTicketChannel)
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/tickets/delete/channel',
+        tags,
+        summary: 'Forget the channel and the settings of a ticket type',
+        description: 'Its tickets stay as they are.',
+      },
+    })
+    .output(Deleted)
+    .mutation(async ({ input: { guildId, ticketType } }) => {
+      const { deletedCount } = await TicketChannel.deleteOne({ guildId, ticketType });
+      return { changed: deletedCount > 0 };
     }),
 });

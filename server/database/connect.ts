@@ -6,6 +6,8 @@ import { StartupError } from '../startup-error.ts';
 const startWait = 30_000;
 const serverWait = 5_000;
 const requestWait = 5_500;
+/** Milliseconds after which an erasure answers that more is left to do. */
+export const erasureBudget = 2_500;
 /** Milliseconds that the end of the process waits for a database that is frozen. */
 const goodbyeWait = 2_000;
 

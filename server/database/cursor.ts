@@ -1,5 +1,5 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { model, Schema } from 'mongoose';
+import { model, Schema, trusted } from 'mongoose';
 import { ValidationFailed } from '../errors.ts';
 import { findOrInsert } from './unique.ts';
 
@@ -21,6 +21,18 @@ async function sharedSecret(): Promise<string> {
   if (!found) throw new Error('the secret of cursors could not be stored');
   secret = found.record.value;
   return secret;
+}
+
+/** A position in a list: a time in milliseconds, and the id of what has that time. */
+export type Position = [time: number, id: string];
+
+/** The part of a filter that finds what comes behind a position in an order: the same time with the next id, or any later time. */
+export function behind({ field, direction }: { field: string; direction: 1 | -1 }, [time, id]: Position) {
+  const beyond = direction === 1 ? '$gt' : '$lt';
+  const at = new Date(time);
+  const sameTime = { [field]: at, _id: trusted({ [beyond]: id }) };
+  // The bound on the time alone lets the index begin there; the $or decides among equal times.
+  return { [field]: trusted({ [`${beyond}e`]: at }), $or: [sameTime, { [field]: trusted({ [beyond]: at }) }] };
 }
 
 /** HMAC-SHA-256 over the query and the position, 16 bytes of it: who alters either has no valid cursor. */

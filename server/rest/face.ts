@@ -19,6 +19,8 @@ interface Route {
   type: 'query' | 'mutation';
   /** The fields of a query that are numbers: they are read from their text. */
   numbers: Set<string>;
+  /** Whether a value can stand for a parameter of the path. */
+  takes(parameter: string, value: string): boolean;
 }
 
 interface Found {
@@ -37,6 +39,11 @@ function numbersOf(inputs: unknown[]): Set<string> {
   );
   const isNumber = (property: unknown) => /^(integer|number)$/.test(String(Object(property).type));
   return new Set(properties.filter(([, property]) => isNumber(property)).map(([name]) => name));
+}
+
+function takesOf(inputs: unknown[]): Route['takes'] {
+  const shapes = inputs.flatMap((input) => (input instanceof z.ZodObject ? [input.shape] : []));
+  return (parameter, value) => shapes.every((shape) => shape[parameter]?.safeParse(value).success !== false);
 }
 
 function readNumbers(fields: Record<string, string>, numbers: Set<string>): Record<string, unknown> {
@@ -59,7 +66,7 @@ function routesOf(router: AnyTRPCRouter): Route[] {
       ) {
         throw new Error(`${procedure}: a query is bound to GET, a mutation to POST`);
       }
-      routes.push({ method, path, procedure, type, numbers: numbersOf(_def.inputs) });
+      routes.push({ method, path, procedure, type, numbers: numbersOf(_def.inputs), takes: takesOf(_def.inputs) });
     },
   );
   return routes;
@@ -78,13 +85,21 @@ function protectEscapes(path: string): string {
 /** Binds every procedure that has openapi metadata to its documented route. */
 export function createRestFace(router: AnyTRPCRouter): RestFace {
   const table = findMyWay({ caseSensitive: true, ignoreTrailingSlash: true, maxParamLength: 16_384 });
-  for (const route of routesOf(router)) {
+  const routes = routesOf(router);
+  /** Paths without parameters: where `/blocks/delete` takes POST, a GET of it means no guild named "delete". */
+  const fixed = new Set(routes.map(({ path }) => path).filter((path) => !path.includes('{')));
+  for (const route of routes) {
     table.on(route.method, route.path.replaceAll(/\{(\w+)\}/g, ':$1'), () => {}, route);
   }
 
   function find(method: string | undefined, safePath: string): Found | null {
     const found = method === 'GET' || method === 'POST' ? table.find(method, safePath) : null;
-    return found && { route: found.store as Route, params: found.params as Found['params'] };
+    if (!found) return null;
+    const [route, params] = [found.store as Route, found.params as Found['params']];
+    const meant =
+      !fixed.has(safePath.replace(/\/$/, '')) ||
+      Object.entries(params).every(([name, value]) => route.takes(name, value));
+    return meant ? { route, params } : null;
   }
 
   async function readInput(req: IncomingMessage, { route, params }: Found, query: string) {

@@ -1,11 +1,13 @@
 import { createHash, randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CreateTicket } from '@counterfoil/shared/tickets';
+import { findBlock } from '../blocks/model.ts';
 import type { Context } from '../context.ts';
 import { duplicateField, isDuplicate } from '../database/unique.ts';
-import { NameTaken, OutcomeUnknown, ShortIdTaken, TicketIdTaken } from '../errors.ts';
+import { NameTaken, OutcomeUnknown, OwnerBlocked, ShortIdTaken, TicketIdTaken } from '../errors.ts';
 import { knownUserId } from '../users/model.ts';
 import { confirmationTries, confirmationWait } from './lifecycle.ts';
+import { checkCreate, inTurn, settingsOf } from './limits.ts';
 import { insertTicket, type ShownTicket, Ticket, type TicketFields, type TicketRecord } from './model.ts';
 import { takeTicketNumber } from './numbers.ts';
 import { searchFields } from './search.ts';
@@ -79,26 +81,45 @@ async function findEarlier(ticketId: string, contentHash: string): Promise<Shown
   return earlier;
 }
 
+/** Inserts a ticket; where its type is limited, together with the check that the limits hold with it. */
+async function insertWithin(limited: boolean, ticket: TicketRecord): Promise<void> {
+  if (!limited) return insertTicket(ticket);
+  await inTurn(ticket, async (session) => {
+    // A repeated create meets its own ticket, before a limit can refuse it.
+    if (!(await Ticket.exists({ _id: ticket._id }).session(session))) await checkCreate(ticket, session);
+    await insertTicket(ticket, session);
+  });
+}
+
 /**
  * Creates a ticket, or finds the one that the same create has made before.
- * Throws TicketIdTaken, ShortIdTaken, NameTaken, or OutcomeUnknown where an earlier create is never confirmed.
+ * Throws TicketIdTaken, ShortIdTaken, NameTaken, OwnerBlocked, OwnerLimitReached, Cooldown, or OutcomeUnknown where an
+ * earlier create is never confirmed.
  */
 export async function createTicket(
   ctx: Context,
   input: CreateTicket,
 ): Promise<{ created: boolean; ticket: ShownTicket }> {
   const contentHash = hashContent(input);
+  const { guildId, ticketType, ticketOwner, ticketId } = input;
+  const [settings, block] = await Promise.all([settingsOf(input), findBlock(guildId, ticketOwner, ticketType)]);
+  if (block) {
+    const earlier = ticketId === undefined ? null : await findEarlier(ticketId, contentHash);
+    if (earlier) return { created: false, ticket: earlier };
+    throw new OwnerBlocked(block);
+  }
+  const limited = settings !== null && (settings.maxOpenPerOwner ?? settings.cooldownSeconds) !== null;
   const claimerId = input.claimedBy ? await knownUserId(input.claimedBy) : null;
   let ticketNumber: number | null = null;
   for (let unconfirmed = 0; unconfirmed < confirmationTries; ) {
-    if (input.ticketName === undefined) ticketNumber ??= await takeTicketNumber(input.guildId);
+    if (input.ticketName === undefined) ticketNumber ??= await takeTicketNumber(guildId);
     const ticket = newTicket(ctx, input, { contentHash, claimerId, ticketNumber });
     try {
-      await insertTicket(ticket);
+      await insertWithin(limited, ticket);
       return { created: true, ticket };
     } catch (error) {
       if (!isDuplicate(error)) throw error;
-      const earlier = input.ticketId === undefined ? null : await findEarlier(input.ticketId, contentHash);
+      const earlier = ticketId === undefined ? null : await findEarlier(ticketId, contentHash);
       if (earlier) return { created: false, ticket: earlier };
       const field = duplicateField(error);
       if (field === 'shortId' && input.ticketShortId !== undefined) throw new ShortIdTaken(input.ticketShortId);

@@ -28,7 +28,7 @@ const schema = new Schema<ArchivedEntry>(
     guildId: { type: String, required: true },
     entry: { type: historyEntry, required: true },
   },
-  { collection: 'ticketHistory', versionKey: false, strict: 'throw' },
+  { collection: 'ticketHistory', versionKey: false, strict: 'throw', minimize: false },
 );
 schema.index({ ticketId: 1, 'entry.seq': 1 });
 schema.index({ ticketId: 1, 'entry.commandId': 1 });
@@ -68,7 +68,7 @@ export async function archiveHistory({
     }),
   );
   const staying = { $filter: { input: '$history', cond: { $gt: ['$$this.seq', cut] } } };
-  await Ticket.updateOne(
+  const { matchedCount } = await Ticket.updateOne(
     { _id: ticketId },
     [
       { $set: { history: staying, archivedTo: { $max: ['$archivedTo', cut] } } },
@@ -76,6 +76,8 @@ export async function archiveHistory({
     ],
     { updatePipeline: true },
   );
+  // It was deleted meanwhile: so are the copies.
+  if (matchedCount === 0) await ArchivedHistory.deleteMany({ ticketId });
 }
 
 /** The entry of a command, in the ticket or in the archive. */

@@ -12,7 +12,8 @@ import type {
   UnclaimTicket,
   UpdateTicket,
 } from '@counterfoil/shared/tickets';
-import { type QueryFilter, trusted } from 'mongoose';
+import { type mongo, type QueryFilter, trusted } from 'mongoose';
+import type { TicketChannelRecord } from '../channels/model.ts';
 import type { Context } from '../context.ts';
 import { isDuplicate } from '../database/unique.ts';
 import {
@@ -32,6 +33,7 @@ import {
 } from '../errors.ts';
 import { inGuildsOf } from '../keys/guilds.ts';
 import { archiveHistory, findEntry } from './history.ts';
+import { checkLimit, inTurn, type Place, settingsOf } from './limits.ts';
 import { type HistoryEntry, type ShownTicket, shown, Ticket, type TicketFields, type TicketRecord } from './model.ts';
 import { searchedFields, wordsOfField } from './search.ts';
 
@@ -57,6 +59,12 @@ export interface Command<Input extends CommandInput> {
   change(input: Input): Partial<Record<keyof TicketFields, unknown>>;
   /** Whether the command begins an interval of claim (and ends the one before), or ends it. */
   claim?: 'begins' | 'ends';
+  /** Whether the settings of the ticket's type bear on such an input. */
+  asksSettings?(input: Input): boolean;
+  /** What these settings forbid. */
+  forbidden?(settings: TicketChannelRecord): DomainError | null;
+  /** Whether the command makes one open ticket more of a type and owner. */
+  takesPlace?(ticket: Place, input: Input): boolean;
 }
 
 const literal = <Value>(value: Value) => ({ $literal: value });
@@ -98,6 +106,9 @@ const transfer: Command<TransferTicket> = {
   claim: 'begins',
 };
 
+const reasonRequired = () =>
+  new ValidationFailed([{ path: 'reason', message: 'Required: tickets of this type are closed with a reason' }]);
+
 const close: Command<CloseTicket> = {
   type: 'close',
   actor: ({ actorId, closedBy }) => actorId ?? closedBy,
@@ -111,6 +122,8 @@ const close: Command<CloseTicket> = {
     closedAt: now,
   }),
   claim: 'ends',
+  asksSettings: ({ reason }) => reason === undefined,
+  forbidden: ({ requireCloseReason }) => (requireCloseReason ? reasonRequired() : null),
 };
 
 const reopen: Command<ReopenTicket> = {
@@ -127,6 +140,8 @@ const reopen: Command<ReopenTicket> = {
     reopenCount: { $add: ['$reopenCount', 1] },
   }),
   claim: 'begins',
+  asksSettings: () => true,
+  takesPlace: () => true,
 };
 
 /** The fields that a closed ticket still lets change. */
@@ -150,6 +165,9 @@ const update: Command<UpdateTicket> = {
     wanted(input).every(([field, value]) => isDeepStrictEqual(ticket[field as keyof TicketRecord], value)),
   refusal: (ticket, input) => (isForClosed(input) ? null : refuseClosed(ticket)),
   change: (input) => Object.fromEntries(wanted(input).map(([field, value]) => [field, literal(value)])),
+  asksSettings: ({ ticketType, ticketOwner }) => ticketType !== undefined || ticketOwner !== undefined,
+  takesPlace: (ticket, { ticketType = ticket.ticketType, ticketOwner = ticket.ticketOwner }) =>
+    ticketType !== ticket.ticketType || ticketOwner !== ticket.ticketOwner,
 };
 
 const full = () =>
@@ -283,10 +301,38 @@ function updateOf<Input extends CommandInput>(
 export const confirmationTries = 20;
 export const confirmationWait = (miss: number) => Math.min(5 * 2 ** miss, 250);
 
+interface Governed {
+  /** The ticket's type and owner when the settings were read: the command holds for such a ticket only. */
+  as: Pick<TicketRecord, 'ticketType' | 'ticketOwner'>;
+  forbidden: DomainError | null;
+  /** Where the command makes one open ticket more, of a type with a limit. */
+  limited: Place | null;
+}
+
+/** What the settings of the type that the ticket will then have say about a command; null where none are to be asked. */
+async function govern<Input extends CommandInput>(
+  command: Command<Input>,
+  visible: QueryFilter<TicketRecord>,
+  input: Input & Partial<Place>,
+): Promise<Governed | null> {
+  if (!command.asksSettings?.(input)) return null;
+  const ticket = await Ticket.findOne(visible, { guildId: 1, ticketType: 1, ticketOwner: 1 }).lean();
+  if (!ticket) return null;
+  const { guildId, ticketType, ticketOwner } = ticket;
+  const place = { guildId, ticketType: input.ticketType ?? ticketType, ticketOwner: input.ticketOwner ?? ticketOwner };
+  const settings = await settingsOf(place);
+  const limited = settings?.maxOpenPerOwner != null && command.takesPlace?.(ticket, input);
+  return {
+    as: { ticketType, ticketOwner },
+    forbidden: (settings && command.forbidden?.(settings)) ?? null,
+    limited: limited ? place : null,
+  };
+}
+
 /**
  * Runs a command on a ticket: one conditional update whose filter is the rule; where it misses, a majority read
  * tells why. `unrecorded` are values that go along and that the history can do without.
- * Throws TicketNotFound, CommandIdTaken, VersionMismatch, the command's refusal, or OutcomeUnknown.
+ * Throws TicketNotFound, CommandIdTaken, VersionMismatch, the command's refusal, OwnerLimitReached, or OutcomeUnknown.
  */
 export async function run<Input extends CommandInput>(
   ctx: Context,
@@ -301,16 +347,17 @@ export async function run<Input extends CommandInput>(
   // The archive was searched for the commandId up to this version; the update must not overlook what was moved since.
   let searchedTo = 0;
   for (let miss = 0; miss < confirmationTries; miss += 1) {
+    const governed = await govern(command, visible, input);
     const filter = {
       ...visible,
       ...command.rule(input),
       ...(expectedVersion !== undefined && { version: expectedVersion }),
       ...(commandId !== undefined && { 'history.commandId': trusted({ $ne: commandId }), archivedTo: searchedTo }),
+      $and: [governed?.as ?? {}],
     };
-    const changed = await Ticket.findOneAndUpdate(filter, changes, options).catch((error: unknown) => {
-      // A reopened or renamed ticket may meet an open one of its name: only that index can refuse an update.
-      throw isDuplicate(error) ? new NameTaken() : error;
-    });
+    const update = (session?: mongo.ClientSession) =>
+      Ticket.findOneAndUpdate(filter, changes, { ...options, ...(session && { session }) });
+    const changed = governed?.forbidden ? null : await attempt(update, governed?.limited ?? null);
     if (changed) {
       await archiveHistory(changed);
       return { changed: true, ticket: changed };
@@ -324,11 +371,29 @@ export async function run<Input extends CommandInput>(
     }
     if (command.holds(ticket, input)) return { changed: false, ticket };
     if (expectedVersion !== undefined && expectedVersion !== ticket.version) throw new VersionMismatch(ticket.version);
-    const refusal = command.refusal(ticket, input);
+    const refusal = command.refusal(ticket, input) ?? governed?.forbidden;
     if (refusal) throw refusal;
     // The change that stood in the way is not confirmed by a majority yet, or has just been taken back.
     if (searchedTo === ticket.archivedTo) await sleep(confirmationWait(miss));
     searchedTo = ticket.archivedTo;
   }
   throw new OutcomeUnknown();
+}
+
+/** Updates a ticket; where it takes a place of a limited type, together with the check that the limit holds with it. */
+async function attempt<Result>(
+  update: (session?: mongo.ClientSession) => Promise<Result | null>,
+  limited: Place | null,
+): Promise<Result | null> {
+  try {
+    if (!limited) return await update();
+    return await inTurn(limited, async (session) => {
+      const changed = await update(session);
+      if (changed) await checkLimit(limited, await settingsOf(limited, session), 1, session);
+      return changed;
+    });
+  } catch (error) {
+    // A reopened or renamed ticket may meet an open one of its name: only that index can refuse an update.
+    throw isDuplicate(error) ? new NameTaken() : error;
+  }
 }

@@ -1,7 +1,7 @@
 import type { CountTickets, ListTickets } from '@counterfoil/shared/list';
 import { limits } from '@counterfoil/shared/primitives';
 import { type QueryFilter, trusted } from 'mongoose';
-import { makeCursor, readCursor } from '../database/cursor.ts';
+import { behind, makeCursor, type Position, readCursor } from '../database/cursor.ts';
 import type { Principal } from '../keys/authenticate.ts';
 import { inGuildsOf } from '../keys/guilds.ts';
 import { type ShownTicket, shown, Ticket, type TicketRecord } from './model.ts';
@@ -27,8 +27,6 @@ const orders = {
   updated: { field: 'updatedAt', direction: -1 },
 } as const;
 
-/** A place in an order: a time in milliseconds, and the id of a ticket of that time. */
-type Place = [time: number, id: string];
 type PageOrder = CountTickets & Pick<ListTickets, 'sort'>;
 
 const searchIndex = { guildId: 1, searchWords: 1, createdAt: -1, _id: -1 } as const;
@@ -61,17 +59,8 @@ function filterOf(key: Principal, query: CountTickets): QueryFilter<TicketRecord
   ];
 }
 
-/** What comes behind a place in the order: the same time with the next id, or any later time. */
-function behind({ field, direction }: (typeof orders)[keyof typeof orders], [time, id]: Place) {
-  const beyond = direction === 1 ? '$gt' : '$lt';
-  const at = new Date(time);
-  const sameTime = { [field]: at, _id: trusted({ [beyond]: id }) };
-  // The bound on the time alone lets the index begin there; the $or decides among equal times.
-  return { [field]: trusted({ [`${beyond}e`]: at }), $or: [sameTime, { [field]: trusted({ [beyond]: at }) }] };
-}
-
 /** The newest ticket that a search no longer looks at; null where it looks at all that it finds. */
-async function floorOf(query: CountTickets): Promise<Place | null> {
+async function floorOf(query: CountTickets): Promise<Position | null> {
   if (query.q === undefined) return null;
   const floor = await Ticket.findOne(foundBy(query), { createdAt: 1 })
     .sort({ createdAt: -1, _id: -1 })
@@ -82,7 +71,7 @@ async function floorOf(query: CountTickets): Promise<Place | null> {
   return floor && [floor.createdAt.getTime(), floor._id];
 }
 
-const above = (floor: Place | null) => (floor ? behind(orders.oldest, floor) : {});
+const above = (floor: Position | null) => (floor ? behind(orders.oldest, floor) : {});
 
 /** The database's query of one page. */
 export function findPage(key: Principal, query: PageOrder, limit: number, ...bounds: object[]) {
@@ -104,11 +93,11 @@ export async function listTickets(
   { limit, cursor, ...query }: ListTickets,
 ): Promise<{ tickets: ShownTicket[]; nextCursor: string | null; truncated?: boolean }> {
   const order = orders[query.sort];
-  const [place, floor] = cursor === undefined ? [null, await floorOf(query)] : await readPlaces(query, cursor);
-  const found = await findPage(key, query, limit + 1, place ? behind(order, place) : {}, above(floor)).lean();
+  const [position, floor] = cursor === undefined ? [null, await floorOf(query)] : await readPositions(query, cursor);
+  const found = await findPage(key, query, limit + 1, position ? behind(order, position) : {}, above(floor)).lean();
   const tickets = found.slice(0, limit);
   const last = tickets.at(-1);
-  const next: Place | null = found.length > limit && last ? [last[order.field].getTime(), last._id] : null;
+  const next: Position | null = found.length > limit && last ? [last[order.field].getTime(), last._id] : null;
   return {
     tickets,
     nextCursor: next && (await makeCursor(query, [next, floor])),
@@ -116,8 +105,8 @@ export async function listTickets(
   };
 }
 
-async function readPlaces(query: object, cursor: string): Promise<[Place, Place | null]> {
-  return (await readCursor(query, cursor)) as [Place, Place | null];
+async function readPositions(query: object, cursor: string): Promise<[Position, Position | null]> {
+  return (await readCursor(query, cursor)) as [Position, Position | null];
 }
 
 /** How many tickets match, counted up to 10,000; of a search, among those that it looks at. */

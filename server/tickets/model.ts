@@ -1,6 +1,6 @@
 import type { ChangeType } from '@counterfoil/shared/history';
 import type { Ticket as ApiTicket, Priority } from '@counterfoil/shared/tickets';
-import { model, Schema } from 'mongoose';
+import { model, type mongo, Schema } from 'mongoose';
 import type { Words } from './search.ts';
 
 /** The fields of a ticket that commands change, as they are stored. */
@@ -83,7 +83,7 @@ export const historyEntry = new Schema<HistoryEntry>(
     before: mixed,
     after: mixed,
   },
-  { _id: false },
+  { _id: false, minimize: false },
 );
 
 const claimInterval = new Schema<ClaimInterval>(
@@ -130,7 +130,7 @@ const schema = new Schema<TicketRecord>(
     words: { type: Schema.Types.Mixed, required: true },
     searchWords: { type: [String], required: true },
   },
-  { collection: 'tickets', versionKey: false, strict: 'throw' },
+  { collection: 'tickets', versionKey: false, strict: 'throw', minimize: false },
 );
 schema.index({ shortId: 1 }, { unique: true });
 schema.index({ guildId: 1, ticketName: 1 }, { unique: true, partialFilterExpression: { closed: false } });
@@ -145,12 +145,14 @@ for (const time of ['createdAt', 'updatedAt'] as const) {
   }
 }
 schema.index({ guildId: 1, searchWords: 1, createdAt: -1, _id: -1 });
+// Limits and cooldowns of a ticket type.
+schema.index({ guildId: 1, ticketOwner: 1, ticketType: 1, closed: 1, createdAt: -1 });
 
 export const Ticket = model<TicketRecord>('Ticket', schema);
 
 /** Inserts a ticket as it is, without building a Mongoose document of it; throws what a unique index throws. */
-export async function insertTicket(ticket: TicketRecord): Promise<void> {
-  await Ticket.db.collection<TicketRecord>(Ticket.collection.name).insertOne(ticket);
+export async function insertTicket(ticket: TicketRecord, session?: mongo.ClientSession): Promise<void> {
+  await Ticket.db.collection<TicketRecord>(Ticket.collection.name).insertOne(ticket, session && { session });
 }
 
 /** What `toApi` needs: a ticket without what only its history and the search look at. */

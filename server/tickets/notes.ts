@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { AddNote, Note as ApiNote } from '@counterfoil/shared/notes';
 import { model, Schema } from 'mongoose';
 import { findOrInsert } from '../database/unique.ts';
-import { NoteIdTaken } from '../errors.ts';
+import { NoteIdTaken, TicketNotFound } from '../errors.ts';
+import { Ticket } from './model.ts';
 
 /** A note of the staff on a ticket. */
 interface NoteRecord {
@@ -36,7 +37,7 @@ function toApi({ _id: noteId, authorId, text, createdAt }: NoteRecord): ApiNote 
 
 /** Adds a note to a ticket, once for a `noteId`; throws NoteIdTaken where that id stands for another note. */
 export async function addNote(
-  ticket: { _id: string; guildId: string },
+  ticket: { _id: string; shortId: string; guildId: string },
   { noteId: _id = randomUUID(), authorId, text }: AddNote,
   keyId: string,
 ): Promise<{ changed: boolean; note: ApiNote }> {
@@ -44,6 +45,11 @@ export async function addNote(
   const found = await findOrInsert(Note, { _id }, { ticketId, guildId, authorId, text, keyId, createdAt: new Date() });
   const note = found?.record;
   if (note?.ticketId !== ticketId || note.authorId !== authorId || note.text !== text) throw new NoteIdTaken(_id);
+  // It was deleted meanwhile: so is the note.
+  if (found?.created && !(await Ticket.exists({ _id: ticketId }).readConcern('local'))) {
+    await Note.deleteOne({ _id });
+    throw new TicketNotFound(ticket.shortId);
+  }
   return { changed: found?.created === true, note: toApi(note) };
 }
 

@@ -1,7 +1,9 @@
+import { Eligibility, EligibilityQuery } from '@counterfoil/shared/eligibility';
 import type { ErrorType } from '@counterfoil/shared/errors';
 import { History, HistoryQuery } from '@counterfoil/shared/history';
 import { CountTickets, ListTickets, TicketCount, TicketList } from '@counterfoil/shared/list';
 import { AddedNote, AddNote, Notes } from '@counterfoil/shared/notes';
+import { Deleted } from '@counterfoil/shared/results';
 import {
   Ticket as ApiTicket,
   ClaimedTicket,
@@ -13,6 +15,7 @@ import {
   CommandResult,
   CreatedTicket,
   CreateTicket,
+  DeleteTicket,
   IsClaimer,
   IsClaimerResult,
   ParticipantInput,
@@ -29,10 +32,12 @@ import type { Context } from '../context.ts';
 import { makeCursor, readCursor } from '../database/cursor.ts';
 import { TicketNotClaimed, TicketNotFound } from '../errors.ts';
 import { inGuildsOf } from '../keys/guilds.ts';
-import { readProcedure, router, writeProcedure } from '../trpc.ts';
+import { adminProcedure, readProcedure, router, writeProcedure } from '../trpc.ts';
 import { knownUserId } from '../users/model.ts';
 import { findByName } from './by-name.ts';
 import { createTicket } from './create.ts';
+import { deleteTicket } from './delete.ts';
+import { checkEligibility } from './eligibility.ts';
 import { entryToApi, intervalToApi, readHistory } from './history.ts';
 import { type Command, type CommandInput, commands, run } from './lifecycle.ts';
 import { countTickets, listTickets } from './list.ts';
@@ -83,7 +88,7 @@ export const ticketsRouter = router({
         description:
           'Repeating a create with the same `ticketId` and content answers `created: false` and the ticket as it is now.',
       },
-      errors: ['ticket_id_taken', 'short_id_taken', 'name_taken'],
+      errors: ['ticket_id_taken', 'short_id_taken', 'name_taken', 'owner_blocked', 'owner_limit_reached', 'cooldown'],
     })
     .output(CreatedTicket)
     .mutation(async ({ ctx, input }) => {
@@ -225,6 +230,19 @@ export const ticketsRouter = router({
     .output(TicketCount)
     .query(({ ctx, input }) => countTickets(ctx.key, input)),
 
+  eligibility: readProcedure(EligibilityQuery)
+    .meta({
+      openapi: {
+        method: 'GET',
+        path: '/tickets/eligibility',
+        tags,
+        summary: 'May somebody open a ticket of this type now',
+        description: 'To ask before a form is shown. A create decides for itself, and may find things changed.',
+      },
+    })
+    .output(Eligibility)
+    .query(({ input: { discordId: ticketOwner, ...type } }) => checkEligibility({ ...type, ticketOwner })),
+
   unclaim: command(UnclaimTicket, commands.unclaim, {
     path: '/tickets/unclaim',
     summary: 'Give a claimed ticket back',
@@ -246,15 +264,16 @@ export const ticketsRouter = router({
   reopen: command(ReopenTicket, commands.reopen, {
     path: '/tickets/reopen',
     summary: 'Open a closed ticket again',
-    description: 'Keeps the claim; the name must be free among the open tickets of the guild.',
-    errors: ['name_taken'],
+    description:
+      'Keeps the claim; the name must be free among the open tickets of the guild, and the limit is checked again.',
+    errors: ['name_taken', 'owner_limit_reached'],
   }),
 
   update: command(UpdateTicket, commands.update, {
     path: '/tickets/update',
     summary: 'Change fields of a ticket',
     description: 'Null clears. A closed ticket lets `ticketData`, `labels`, `priority` and `channelId` change.',
-    errors: ['ticket_closed', 'name_taken'],
+    errors: ['ticket_closed', 'name_taken', 'owner_limit_reached'],
   }),
 
   addParticipant: command(ParticipantInput, commands.addParticipant, {
@@ -275,6 +294,20 @@ export const ticketsRouter = router({
     description: "The owner's, once the ticket is closed; may be replaced.",
     errors: ['not_the_owner', 'ticket_not_closed'],
   }),
+
+  delete: adminProcedure(DeleteTicket)
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/tickets/delete',
+        tags,
+        summary: 'Delete a ticket',
+        description: 'With its notes and its history, for good. Its number is not used again.',
+      },
+      errors: ['version_mismatch'],
+    })
+    .output(Deleted)
+    .mutation(async ({ ctx, input }) => ({ changed: await deleteTicket(ctx.key, input) })),
 
   addNote: writeProcedure(AddNote)
     .meta({

@@ -1,13 +1,16 @@
+import { Erased } from '@counterfoil/shared/results';
 import {
   User as ApiUser,
   CreatedUser,
   CreateUser,
+  EraseUser,
   UserByDiscordId,
   UserById,
   UserExists,
 } from '@counterfoil/shared/users';
 import { UserNotFound } from '../errors.ts';
-import { readProcedure, router, writeProcedure } from '../trpc.ts';
+import { adminProcedure, readProcedure, router, writeProcedure } from '../trpc.ts';
+import { eraseUser } from './erase.ts';
 import { findOrCreateUser, toApi, User } from './model.ts';
 
 const tags = ['Users'];
@@ -61,4 +64,21 @@ export const usersRouter = router({
     })
     .output(UserExists)
     .query(async ({ input: { discordId } }) => ({ exists: (await User.exists({ discordId })) !== null })),
+
+  erase: adminProcedure(EraseUser)
+    .meta({
+      openapi: {
+        method: 'POST',
+        path: '/user/erase',
+        tags,
+        summary: 'Erase a person',
+        description:
+          'In every ticket and its history a stand-in, the same in all of them, takes the place of the Discord id, so that ' +
+          "figures stay. The `ticketData` and the rating's comment of their own tickets, the texts of their notes, their blocks and " +
+          'their name are removed; names of tickets stay. A key of some guilds erases them there only. It may take several ' +
+          'calls: repeat it until `done`.',
+      },
+    })
+    .output(Erased)
+    .mutation(({ ctx, input }) => eraseUser(ctx.key, input.discordId)),
 });

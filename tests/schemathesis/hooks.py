@@ -18,6 +18,8 @@ schemathesis.openapi.format("json", values.map(json.dumps))
 
 KEY = {"Authorization": os.environ["COUNTERFOIL_KEY"]}
 GUILD, PERSON, TYPE = "990011223344556677", "990011223344556678", "fuzzed"
+# The routes where what is named must not be there yet.
+CREATES = ("/tickets/create", "/tickets/create/channel", "/user/new")
 # What a ticket must be for its command to succeed, where it is not an open one with a claimer.
 STATES = {"/tickets/claim": {}, "/tickets/rate": {"closed": True}, "/tickets/reopen": {"closed": True}}
 
@@ -35,7 +37,10 @@ def make(case, path, **body):
 def existing(case):
     """A new ticket, a person and a channel: what a request may name to succeed."""
     user = make(case, "/user/new", userDiscordId=PERSON)["user"]
+    make(case, "/tickets/delete/channel", ticketType=TYPE, guildId=GUILD)
     make(case, "/tickets/create/channel", ticketType=TYPE, guildId=GUILD, channelId=GUILD)
+    make(case, "/blocks/delete", guildId=GUILD, discordId=PERSON)
+    make(case, "/blocks/delete", guildId=GUILD, discordId=PERSON, ticketType=TYPE)
     state = STATES.get(case.path, {"claimedBy": PERSON})
     made = make(case, "/tickets/create", ticketType=TYPE, guildId=GUILD, ticketOwner=PERSON, **state)["ticket"]
     ticket = make(case, "/tickets/update", shortId=made["ticketShortId"], labels=["fuzzed"])["ticket"]
@@ -93,7 +98,7 @@ def name_existing(case):
     parts = [part for part in (case.path_parameters, case.query, case.body) if isinstance(part, dict)]
     if zlib.crc32(repr(parts).encode()) % 2:
         return
-    creates = case.method == "POST" and not any("shortId" in part for part in parts)
+    creates = case.path in CREATES
     better = new() if creates else existing(case)
     for part in parts:
         part.update({name: better[name] for name in part if name in better})

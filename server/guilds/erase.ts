@@ -1,0 +1,27 @@
+import type { Erased } from '@counterfoil/shared/results';
+import { Block } from '../blocks/model.ts';
+import { TicketChannel } from '../channels/model.ts';
+import { erasureBudget } from '../database/connect.ts';
+import { deleteTickets } from '../tickets/delete.ts';
+import { forgetTurns } from '../tickets/limits.ts';
+import { Ticket } from '../tickets/model.ts';
+
+const batchSize = 500;
+
+/** Deletes what is stored of a guild, but its counter of ticket numbers: none is ever used again. */
+export async function eraseGuild(guildId: string): Promise<Erased> {
+  const giveUpAt = performance.now() + erasureBudget;
+  let tickets = 0;
+  for (;;) {
+    const batch = await Ticket.find({ guildId }, { _id: 1 }).limit(batchSize).lean();
+    if (batch.length === 0) break;
+    tickets += await deleteTickets(batch.map(({ _id }) => _id));
+    if (performance.now() > giveUpAt) return { changed: true, done: false, tickets };
+  }
+  const [channels, blocks] = await Promise.all([
+    TicketChannel.deleteMany({ guildId }),
+    Block.deleteMany({ guildId }),
+    forgetTurns({ $gte: `${guildId}:`, $lt: `${guildId};` }),
+  ]);
+  return { changed: tickets + channels.deletedCount + blocks.deletedCount > 0, done: true, tickets };
+}

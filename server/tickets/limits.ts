@@ -1,0 +1,108 @@
+import { model, type mongo, Schema, trusted } from 'mongoose';
+import { TicketChannel, type TicketChannelRecord } from '../channels/model.ts';
+import { inTransaction, patience } from '../database/transaction.ts';
+import { Cooldown, OwnerLimitReached } from '../errors.ts';
+import { Ticket, type TicketRecord } from './model.ts';
+
+/** Who has tickets of which type, and where: what limits and cooldowns are counted by. */
+export interface Place {
+  guildId: string;
+  ticketType: string;
+  ticketOwner: string;
+}
+
+const schema = new Schema<{ _id: string; turns: number }>(
+  { _id: { type: String, required: true }, turns: { type: Number, required: true } },
+  { collection: 'turns', versionKey: false, strict: 'throw' },
+);
+/** One document a place, written by every transaction there. */
+const Turn = model('Turn', schema);
+
+/**
+ * Does `work` in a transaction of a place: of several at once, each but the first is begun again and sees what those
+ * before it wrote. The turn is taken last: who dies before leaves nothing that others would have to wait for.
+ */
+export async function inTurn<Result>(
+  { guildId, ticketOwner, ticketType }: Place,
+  work: (session: mongo.ClientSession) => Promise<Result>,
+): Promise<Result> {
+  const _id = `${guildId}:${ticketOwner}:${ticketType}`;
+  const giveUpAt = performance.now() + patience;
+  const take = async (session: mongo.ClientSession) => {
+    const result = await work(session);
+    await Turn.updateOne({ _id }, { $inc: { turns: 1 } }, { upsert: true, session });
+    return result;
+  };
+  return afterOthers(_id, () => inTransaction(take, giveUpAt));
+}
+
+/** Deletes the documents of some places, by their ids: `<guild>:<owner>:<type>`. */
+export async function forgetTurns(ids: { $gte: string; $lt: string } | { $regex: string }): Promise<void> {
+  await Turn.deleteMany({ _id: trusted({ ...ids }) });
+}
+
+/** The last work of this process on each place: at once they would only make each other begin again. */
+const lastOf = new Map<string, Promise<unknown>>();
+
+async function afterOthers<Result>(id: string, work: () => Promise<Result>): Promise<Result> {
+  const mine = (lastOf.get(id) ?? Promise.resolve()).then(work);
+  const ended = mine.catch(() => {});
+  lastOf.set(id, ended);
+  try {
+    return await mine;
+  } finally {
+    if (lastOf.get(id) === ended) lastOf.delete(id);
+  }
+}
+
+/** The settings of a place's ticket type, where it has any. */
+export async function settingsOf(
+  { guildId, ticketType }: Place,
+  session: mongo.ClientSession | null = null,
+): Promise<TicketChannelRecord | null> {
+  return TicketChannel.findOne({ guildId, ticketType }).session(session).lean();
+}
+
+/** How many open tickets an owner has of a type. */
+export async function countOpen(place: Place, session: mongo.ClientSession | null = null): Promise<number> {
+  return Ticket.countDocuments({ ...place, closed: false }).session(session);
+}
+
+/** When the cooldown of a type ends for an owner, by their last ticket of it; null where none is running. */
+export async function cooldownEnd(
+  place: Place,
+  settings: TicketChannelRecord | null,
+  session: mongo.ClientSession | null = null,
+): Promise<Date | null> {
+  if (!settings?.cooldownSeconds) return null;
+  // Both values of `closed`, so that the index gives the newest of each without reading the others.
+  const last = await Ticket.findOne({ ...place, closed: trusted({ $in: [true, false] }) }, { createdAt: 1 })
+    .sort({ createdAt: -1 })
+    .session(session)
+    .lean();
+  const end = last && new Date(last.createdAt.getTime() + settings.cooldownSeconds * 1000);
+  return end && end > new Date() ? end : null;
+}
+
+/** Throws OwnerLimitReached where the limit of the type leaves no room beside an owner's open tickets but `written`. */
+export async function checkLimit(
+  place: Place,
+  settings: TicketChannelRecord | null,
+  written: 0 | 1,
+  session: mongo.ClientSession,
+): Promise<void> {
+  const limit = settings?.maxOpenPerOwner ?? null;
+  if (limit === null) return;
+  const open = (await countOpen(place, session)) - written;
+  if (open >= limit) throw new OwnerLimitReached(limit, open);
+}
+
+/** Throws OwnerLimitReached or Cooldown where a ticket may not be created now. */
+export async function checkCreate(ticket: TicketRecord, session: mongo.ClientSession): Promise<void> {
+  const { guildId, ticketType, ticketOwner, closed } = ticket;
+  const place = { guildId, ticketType, ticketOwner };
+  const settings = await settingsOf(place, session);
+  if (!closed) await checkLimit(place, settings, 0, session);
+  const end = await cooldownEnd(place, settings, session);
+  if (end) throw new Cooldown(end);
+}
