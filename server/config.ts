@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { StartupError } from './startup-error.ts';
 
@@ -17,7 +18,8 @@ const Environment = z.object({
     .string()
     .regex(/^mongodb(\+srv)?:\/\//, { error: 'must begin with mongodb:// or mongodb+srv://' })
     .optional(),
-  DATA_DIR: z.string().default('data'),
+  // Beside the program, wherever it is called from: the service and the commands beside it must find the same.
+  DATA_DIR: z.string().default(fileURLToPath(new URL('../data', import.meta.url))),
   COUNTERFOIL_KEY: z
     .string()
     .regex(/^[\x21-\x7e]{24,256}$/, { error: 'must be 24 to 256 visible ASCII characters, without spaces' })

@@ -252,7 +252,8 @@ export class ShuttingDown extends DomainError<'shutting_down'> {
 const issuesTold = 100;
 const nameTold = 100;
 
-function issuesOf(error: ZodError): Issue[] {
+/** What a schema found wrong, by field. */
+export function issuesOf(error: ZodError): Issue[] {
   const issues = error.issues.flatMap((issue) => {
     if (issue.code !== 'unrecognized_keys') return [{ path: issue.path.join('.'), message: issue.message }];
     return issue.keys.map((key) => ({ path: [...issue.path, key].join('.'), message: 'Unknown field' }));

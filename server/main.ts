@@ -1,33 +1,17 @@
 import { existsSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createApp } from './app.ts';
 import { type Config, readConfig } from './config.ts';
-import { connectDatabase, createIndexes, disconnectDatabase } from './database/connect.ts';
-import { startEmbedded } from './database/embedded.ts';
-import { findMongod } from './database/mongod.ts';
+import { connectDatabase, disconnectDatabase } from './database/connect.ts';
+import { prepareDatabase } from './database/migrate.ts';
+import { openDatabase, refuseFolder } from './database/open.ts';
 import { createHttpServer, drain, listen } from './http/server.ts';
 import { acceptEnvironmentKey } from './keys/authenticate.ts';
 import { makeFirstKey } from './keys/first-key.ts';
 import { createLogger } from './operations/logger.ts';
 import { createMetrics } from './operations/metrics.ts';
-import { StartupError } from './startup-error.ts';
-
-/** Lines for the operator go to standard error; standard output is the log's alone. */
-const report = (line: string) => process.stderr.write(`${line}\n`);
-
-async function openDatabase({ mongodbUri, dataDir, mongodBinary, path, cacheDir }: Config) {
-  if (mongodbUri !== null) return { uri: mongodbUri, closed: new Promise<never>(() => {}), stop: async () => {} };
-  await mkdir(dataDir, { recursive: true }).catch(refuseFolder);
-  const mongod = await findMongod({ mongodBinary, path, cacheDir, report });
-  return startEmbedded({ dataDir, mongod, report }).catch(refuseFolder);
-}
-
-/** Says that the file system refuses the data folder; throws every other error as it is. */
-function refuseFolder(error: unknown): never {
-  if (!(error instanceof Error && 'syscall' in error)) throw error;
-  throw new StartupError('badConfiguration', `DATA_DIR cannot be used: ${error.message}.`);
-}
+import { report, runToEnd, StartupError } from './startup-error.ts';
 
 /** The file that keeps the first key of an embedded database; null for a database elsewhere. */
 function keyFile({ mongodbUri, dataDir }: Config): string | null {
@@ -66,7 +50,7 @@ async function serve(config: Config, uri: string, databaseClosed: Promise<unknow
   const logger = createLogger(config.logLevel);
   const metrics = createMetrics();
   await connectDatabase(uri, metrics.watchPool);
-  await createIndexes();
+  await prepareDatabase({ mayMigrate: config.mongodbUri === null, report });
   acceptEnvironmentKey(config.key);
   const state = { draining: false };
   const server = createHttpServer(createApp({ logger, metrics, isDraining: () => state.draining }));
@@ -97,21 +81,16 @@ async function keepKey(config: Config, key: string): Promise<void> {
   await writeFile(file, `${key}\n`, { mode: 0o600 }).catch(refuseFolder);
 }
 
-async function main(): Promise<void> {
+async function main(): Promise<number> {
   const config = readConfig();
-  const database = await openDatabase(config);
+  const database = await openDatabase(config, report);
   try {
     await serve(config, database.uri, database.closed);
+    return 0;
   } finally {
     await disconnectDatabase();
     await database.stop();
   }
 }
 
-main().then(
-  () => process.exit(0),
-  (error: unknown) => {
-    report(error instanceof StartupError ? error.message : String(error instanceof Error ? error.stack : error));
-    process.exit(error instanceof StartupError ? error.exitCode : 1);
-  },
-);
+runToEnd(main());

@@ -7,6 +7,8 @@ export const exitCodes = {
   dataFolderInUse: 6,
   mongodNotFound: 7,
   mongodFailed: 8,
+  migrationNeeded: 9,
+  databaseTooNew: 10,
 } as const;
 
 /** A reason not to start. Its message is shown to the operator as it is, so it says what to do. */
@@ -18,4 +20,20 @@ export class StartupError extends Error {
     this.name = 'StartupError';
     this.exitCode = exitCodes[reason];
   }
+}
+
+/** Writes a line for the operator, to standard error: standard output is the log's or the export's alone. */
+export function report(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** Ends the process with the work: with its exit code, or that of the error, which is reported. */
+export function runToEnd(work: Promise<number>): void {
+  work.then(
+    (code) => process.exit(code),
+    (error: unknown) => {
+      report(error instanceof StartupError ? error.message : String(error instanceof Error ? error.stack : error));
+      process.exit(error instanceof StartupError ? error.exitCode : 1);
+    },
+  );
 }

@@ -5,7 +5,8 @@ import type { ErrorType, Issue } from '@counterfoil/shared/errors';
 import type { Scope } from '@counterfoil/shared/keys';
 import type { AnyTRPCRouter } from '@trpc/server';
 import { type AppDeps, createApp } from 'counterfoil/app';
-import { connectDatabase, createIndexes } from 'counterfoil/database/connect';
+import { connectDatabase } from 'counterfoil/database/connect';
+import { migrate } from 'counterfoil/database/migrate';
 import { createHttpServer } from 'counterfoil/http/server';
 import { Key, type KeyRecord } from 'counterfoil/keys/model';
 import { hashKey, makeKey } from 'counterfoil/keys/secret';
@@ -54,7 +55,7 @@ export async function issueKey(scope: Scope, fields: Partial<KeyRecord> = {}): P
 async function connectOnce(): Promise<void> {
   if (connection.readyState === 1) return;
   await connectDatabase(inject('mongodbUri'));
-  await createIndexes();
+  await migrate(() => {});
 }
 
 /** Every procedure by its path, such as `tickets.get`; at run time tRPC keeps them in one flat record. */

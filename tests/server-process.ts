@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -59,6 +60,34 @@ export async function startServer(start: Start) {
   const [, url = ''] = /listens on (\S+)/.exec(server.stderr()) ?? [];
   const [firstKey] = /cfl_\w+/.exec(server.stderr()) ?? [];
   return { ...server, url, firstKey };
+}
+
+/** Starts `counterfoil` with these arguments as a process of its own. */
+export function spawnCli(args: string[], env: Record<string, string | undefined>, input = '') {
+  const child = spawn(process.execPath, [join(root, 'server/bin/counterfoil.js'), ...args], {
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  child.stdin.on('error', () => {}).end(input);
+  const output = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (chunk) => {
+      output[name] += chunk;
+    });
+  }
+  const exited = once(child, 'close').then(([code, signal]) => ({ code: code ?? signal, ...output }));
+  return {
+    exited,
+    kill: (signal: NodeJS.Signals) => child.kill(signal),
+    stderr: () => output.stderr,
+    /** Its output, which a test may leave unread for a while. */
+    stdout: child.stdout,
+  };
+}
+
+/** Runs `counterfoil` to its end. */
+export function runCli(args: string[], env: Record<string, string | undefined>, input = '') {
+  return spawnCli(args, env, input).exited;
 }
 
 /** Waits until `isSo`; throws where that takes too long. */

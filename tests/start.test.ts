@@ -15,7 +15,7 @@ import { describe, expect, inject, test } from 'vitest';
 import { newTicket } from './contract.ts';
 import { callsTo, shortId } from './harness.ts';
 import { startMongod } from './mongod.ts';
-import { spawnServer, startServer, until } from './server-process.ts';
+import { runCli, spawnServer, startServer, until } from './server-process.ts';
 
 const environmentKey = 'start-test-key-of-the-environment';
 
@@ -259,6 +259,7 @@ describe.concurrent('a server that starts', { timeout: 90_000 }, () => {
 
   test('where a key was revoked no first key is made', async () => {
     const uri = ownDatabase();
+    await runCli(['migrate'], { MONGODB_URI: uri });
     const { keyId: _id, key } = makeKey();
     const secrets = [{ hash: hashKey(key), validUntil: null }];
     const revoked = { _id, name: 'old', scope: 'admin', secrets, createdAt: new Date(), revokedAt: new Date() };

@@ -105,20 +105,6 @@ async function requireReplicaSet(client: mongo.MongoClient): Promise<void> {
   );
 }
 
-/** Creates the collections' indexes where they are missing; throws a StartupError where the database refuses. */
-export async function createIndexes(): Promise<void> {
-  try {
-    for (const { collection, schema } of Object.values(mongoose.models)) {
-      const indexes = schema.indexes().map(([key, options]) => ({ key, ...options }) as mongo.IndexDescription);
-      if (indexes.length > 0) await collection.createIndexes(indexes);
-    }
-  } catch (error) {
-    const reason = redact(error instanceof Error ? error.message : String(error));
-    const advice = 'May the user of MONGODB_URI read and write its database?';
-    throw new StartupError('databaseUnreachable', `The indexes could not be created: ${reason}\n${advice}`);
-  }
-}
-
 /** Asks the database for a sign of life; throws where none comes in time. */
 export async function pingDatabase(milliseconds: number): Promise<void> {
   await inTime(mongoose.connection.getClient().db('admin').command({ ping: 1 }), milliseconds);

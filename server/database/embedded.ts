@@ -49,7 +49,28 @@ export async function startEmbedded({ dataDir, mongod, report }: EmbeddedOptions
   } finally {
     await client.close();
   }
-  return { uri: `mongodb://${host}/counterfoil?replicaSet=${replicaSet}`, closed: server.closed, stop: server.stop };
+  return { uri: uriOf(host), closed: server.closed, stop: server.stop };
+}
+
+function uriOf(host: string): string {
+  return `mongodb://${host}/counterfoil?replicaSet=${replicaSet}`;
+}
+
+/** The address of the mongod that another process runs on this data folder; null where none answers on its port. */
+export async function findRunning(dataDir: string): Promise<string | null> {
+  const folder = await realpath(dataDir).catch(() => dataDir);
+  const port = await readKeptPort(folder);
+  if (port === undefined) return null;
+  const host = `127.0.0.1:${port}`;
+  const client = new mongo.MongoClient(`mongodb://${host}/?directConnection=true`, { serverSelectionTimeoutMS: 2000 });
+  try {
+    const { parsed } = await client.db('admin').command({ getCmdLineOpts: 1 });
+    return parsed.storage.dbPath === join(folder, 'db') ? uriOf(host) : null;
+  } catch {
+    return null;
+  } finally {
+    await client.close();
+  }
 }
 
 /** mongod's own lock of its folder is the only lock: one that is left over gets 10 s to end. */

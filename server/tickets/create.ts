@@ -15,7 +15,8 @@ import { searchFields } from './search.ts';
 /** No vowels and no look-alikes: nothing to misread, and no words. */
 const shortIdAlphabet = '23456789bcdfghjkmnpqrstvwxz';
 
-function makeShortId(): string {
+/** A new short id: 8 characters. */
+export function makeShortId(): string {
   return Array.from({ length: 8 }, () => shortIdAlphabet[randomInt(shortIdAlphabet.length)]).join('');
 }
 
@@ -31,6 +32,11 @@ function hashContent(input: CreateTicket): string {
   return createHash('sha256').update(normalized).digest('base64url');
 }
 
+/** The name of a ticket whose caller gave none. */
+export function nameOf(ticketType: string, ticketNumber: number | null): string {
+  return `${ticketType}-${String(ticketNumber).padStart(4, '0')}`;
+}
+
 function newTicket(
   { key }: Context,
   input: CreateTicket,
@@ -40,7 +46,7 @@ function newTicket(
   const { ticketType, claimedBy, closed = false, actorId = null, commandId = null } = input;
   const fields: TicketFields = {
     ticketType,
-    ticketName: input.ticketName ?? `${ticketType}-${String(made.ticketNumber).padStart(4, '0')}`,
+    ticketName: input.ticketName ?? nameOf(ticketType, made.ticketNumber),
     ticketData: input.ticketData ?? null,
     ticketOwner: input.ticketOwner,
     channelId: input.channelId ?? null,

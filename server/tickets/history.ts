@@ -35,7 +35,7 @@ schema.index({ ticketId: 1, 'entry.commandId': 1 });
 export const ArchivedHistory = model<ArchivedEntry>('ArchivedHistory', schema);
 
 /** The version up to which entries have to move, so that the newest ones fit into the ticket. */
-function cutOf({ history }: Pick<TicketRecord, 'history'>): number {
+export function cutOf({ history }: Pick<TicketRecord, 'history'>): number {
   let bytes = 0;
   const newest = history.toReversed();
   const last = newest.findIndex((entry, place) => {
@@ -43,6 +43,19 @@ function cutOf({ history }: Pick<TicketRecord, 'history'>): number {
     return place >= kept.entries || bytes > kept.bytes;
   });
   return last === -1 ? 0 : (newest[last]?.seq ?? 0);
+}
+
+/** Copies entries of a ticket into documents of their own; those that are there stay as they are. */
+export async function copyToArchive(
+  { ticketId, guildId }: { ticketId: string; guildId: string },
+  entries: HistoryEntry[],
+): Promise<void> {
+  await ArchivedHistory.bulkWrite(
+    entries.map((entry) => {
+      const _id = `${ticketId}:${entry.seq}`;
+      return { updateOne: { filter: { _id }, update: { $setOnInsert: { ticketId, guildId, entry } }, upsert: true } };
+    }),
+  );
 }
 
 /**
@@ -60,13 +73,7 @@ export async function archiveHistory({
   const cut = ticket ? cutOf(ticket) : 0;
   if (!ticket || cut === 0) return;
   const moving = ticket.history.filter(({ seq }) => seq <= cut);
-  await ArchivedHistory.bulkWrite(
-    moving.map((entry) => {
-      const _id = `${ticketId}:${entry.seq}`;
-      const copy = { ticketId, guildId: ticket.guildId, entry };
-      return { updateOne: { filter: { _id }, update: { $setOnInsert: copy }, upsert: true } };
-    }),
-  );
+  await copyToArchive({ ticketId, guildId: ticket.guildId }, moving);
   const staying = { $filter: { input: '$history', cond: { $gt: ['$$this.seq', cut] } } };
   const { matchedCount } = await Ticket.updateOne(
     { _id: ticketId },

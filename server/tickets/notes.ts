@@ -6,7 +6,7 @@ import { NoteIdTaken, TicketNotFound } from '../errors.ts';
 import { Ticket } from './model.ts';
 
 /** A note of the staff on a ticket. */
-interface NoteRecord {
+export interface NoteRecord {
   _id: string;
   ticketId: string;
   guildId: string;

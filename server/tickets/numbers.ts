@@ -1,7 +1,7 @@
 import { model, Schema } from 'mongoose';
 
 /** The last ticket number of each guild. */
-const Counter = model(
+export const Counter = model<{ _id: string; tickets: number }>(
   'Counter',
   new Schema<{ _id: string; tickets: number }>(
     { _id: { type: String, required: true }, tickets: { type: Number, required: true } },
@@ -18,4 +18,10 @@ export async function takeTicketNumber(guildId: string): Promise<number> {
   );
   if (!counter) throw new Error('an upsert returned no document');
   return counter.tickets;
+}
+
+/** Makes sure that the next ticket number of a guild is above `used`; answers whether that changed anything. */
+export async function raiseTicketNumber(guildId: string, used: number): Promise<boolean> {
+  const raised = await Counter.updateOne({ _id: guildId }, { $max: { tickets: used } }, { upsert: true });
+  return raised.modifiedCount + raised.upsertedCount > 0;
 }

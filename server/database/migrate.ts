@@ -1,0 +1,131 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import mongoose, { type mongo } from 'mongoose';
+import { StartupError } from '../startup-error.ts';
+import { baseline } from './migrations/0001-baseline.ts';
+import { historiesAndLists } from './migrations/0002-histories-and-lists.ts';
+import { search } from './migrations/0003-search.ts';
+import type { Migration, Stored } from './migrations/steps.ts';
+import { isDuplicate } from './unique.ts';
+
+/** All migrations, in their order. One that was released is never changed, only followed by another. */
+const migrations: readonly Migration[] = [baseline, historiesAndLists, search];
+
+type Report = (line: string) => void;
+
+/** Milliseconds after which another process takes over from one that died, and between two signs of life. */
+const lease = 15_000;
+const renewal = 5_000;
+
+function applied(db: mongo.Db): mongo.Collection<Stored> {
+  return db.collection<Stored>('migrations');
+}
+
+/** The migrations that a database still needs; throws a StartupError where a newer version has changed it. */
+async function pendingOn(db: mongo.Db): Promise<Migration[]> {
+  const done = new Set((await applied(db).find().toArray()).map(({ _id }) => _id));
+  const pending = migrations.filter(({ name }) => !done.delete(name));
+  if (done.size === 0) return pending;
+  throw new StartupError(
+    'databaseTooNew',
+    `The database was changed by a newer version of Counterfoil (${[...done].sort().join(', ')}). ` +
+      'Run that version, or restore the backup made before the upgrade.',
+  );
+}
+
+/** What the first version stored; later ones store more only beside these. */
+const firstCollections = ['tickets', 'ticketChannels', 'users', 'keys'];
+
+async function isEmpty(db: mongo.Db): Promise<boolean> {
+  const first = firstCollections.map((name) => db.collection(name).findOne({}, { projection: { _id: 1 } }));
+  return (await Promise.all(first)).every((document) => document === null);
+}
+
+/**
+ * Makes the connected database fit for this version: one that is empty, or where `mayMigrate`, is migrated.
+ * Throws a StartupError where data wait for `counterfoil migrate`, or where they are of a newer version.
+ */
+export async function prepareDatabase({ mayMigrate, report }: { mayMigrate: boolean; report: Report }): Promise<void> {
+  const db = connected();
+  if ((await pendingOn(db)).length === 0) return;
+  if (mayMigrate || (await isEmpty(db))) {
+    await migrate(report);
+    return;
+  }
+  // What is there now may be the first documents of a process that has migrated the empty database meanwhile.
+  const pending = await pendingOn(db);
+  if (pending.length === 0) return;
+  throw new StartupError(
+    'migrationNeeded',
+    `The database holds data of an older version (to do: ${pending.map(({ name }) => name).join(', ')}). ` +
+      'Stop every process of that version, make a backup, then run with the same environment:\n  npx counterfoil migrate',
+  );
+}
+
+/** Runs the migrations that the connected database still needs, one process at a time; answers their names. */
+export async function migrate(report: Report): Promise<string[]> {
+  const db = connected();
+  await using lock = await takeLock(db, report);
+  const pending = await pendingOn(db);
+  for (const { name, up } of pending) {
+    let reportedAt = performance.now();
+    await up(db, (done) => {
+      lock.mustHold();
+      if (performance.now() - reportedAt < 2000) return;
+      reportedAt = performance.now();
+      report(`${name}: ${done} documents`);
+    });
+    lock.mustHold();
+    await applied(db).updateOne({ _id: name }, { $setOnInsert: { appliedAt: new Date() } }, { upsert: true });
+    report(`${name}: done`);
+  }
+  return pending.map(({ name }) => name);
+}
+
+function connected(): mongo.Db {
+  if (!mongoose.connection.db) throw new Error('the database is not connected');
+  return mongoose.connection.db;
+}
+
+/** Waits for the right to migrate. It lasts for a lease, by the database's clock, that signs of life prolong. */
+async function takeLock(db: mongo.Db, report: Report) {
+  const locks = db.collection<Stored>('migrationLock');
+  const mine = { _id: 'migrate', holder: randomUUID() };
+  const held = [{ $set: { holder: mine.holder, until: { $add: ['$$NOW', lease] } } }];
+
+  async function take(): Promise<boolean> {
+    const expired = { _id: 'migrate', $expr: { $lt: ['$until', '$$NOW'] } };
+    if ((await locks.updateOne(expired, held)).matchedCount > 0) return true;
+    return locks.updateOne(mine, held, { upsert: true }).then(
+      () => true,
+      (error: unknown) => {
+        if (isDuplicate(error)) return false;
+        throw error;
+      },
+    );
+  }
+
+  for (let waits = 0; !(await take()); waits += 1) {
+    if (waits === 0) report(`Another process migrates the database; waiting (${lease / 1000} s if it has died)`);
+    await sleep(200);
+  }
+  let lost = false;
+  const renewing = setInterval(() => {
+    // While the database is away nobody else can take the lock either.
+    locks.updateOne(mine, held).then(
+      ({ matchedCount }) => {
+        lost ||= matchedCount === 0;
+      },
+      () => {},
+    );
+  }, renewal);
+  return {
+    mustHold() {
+      if (lost) throw new Error('another process has taken over the migration: run it again');
+    },
+    async [Symbol.asyncDispose]() {
+      clearInterval(renewing);
+      await locks.deleteOne(mine);
+    },
+  };
+}

@@ -1,0 +1,59 @@
+import mongoose, { type mongo } from 'mongoose';
+import { firstLine } from './export-file.ts';
+import { kinds } from './kinds.ts';
+import type { Scope } from './lines.ts';
+
+/** What an export holds, and the last line of it that is there already. */
+export interface ExportOptions {
+  guildId: string | null;
+  snapshot: boolean;
+  after: string | null;
+  report(line: string): void;
+}
+
+/** UTF-16 units that are handed on at once, and milliseconds between two signs of progress. */
+const chunkLength = 64 * 1024;
+const progressEvery = 2000;
+
+/** The lines of an export behind `after`, some at a time, as fast as they are taken. */
+export async function* exportChunks(options: ExportOptions): AsyncGenerator<string> {
+  const session = options.snapshot ? mongoose.connection.getClient().startSession({ snapshot: true }) : null;
+  let chunk = '';
+  let count = 0;
+  let reportedAt = performance.now();
+  try {
+    for await (const line of lines(options, session)) {
+      count += 1;
+      chunk += `${JSON.stringify(line)}\n`;
+      if (chunk.length >= chunkLength) {
+        yield chunk;
+        chunk = '';
+      }
+      if (performance.now() - reportedAt > progressEvery) {
+        reportedAt = performance.now();
+        options.report(`${count} lines`);
+      }
+    }
+    yield chunk;
+    options.report(`Exported ${count} lines.`);
+  } finally {
+    await session?.endSession();
+  }
+}
+
+async function* lines({ guildId, after }: ExportOptions, session: mongo.ClientSession | null): AsyncGenerator<object> {
+  const scope: Scope = { guildId, session };
+  const last = after === null ? null : JSON.parse(after);
+  if (last === null) yield firstLine(guildId);
+  const names = [...kinds.keys()];
+  for (const [name, { schema, lines: linesOf }] of [...kinds].slice(Math.max(0, names.indexOf(last?.kind)))) {
+    const position = last?.kind === name ? schema.parse(last) : null;
+    for await (const line of linesOf(scope, position)) yield inOrder(line, Object.keys(schema.shape));
+  }
+}
+
+/** The fields in the order of the schema: the database keeps them in the order in which they were written. */
+function inOrder(line: object, fields: string[]): object {
+  const place = ([field]: [string, unknown]) => fields.indexOf(field);
+  return Object.fromEntries(Object.entries(line).sort((a, b) => place(a) - place(b)));
+}

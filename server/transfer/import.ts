@@ -1,0 +1,92 @@
+import { ExportLine } from '@counterfoil/shared/transfer';
+import { issuesOf } from '../errors.ts';
+import { kinds } from './kinds.ts';
+import type { Outcome } from './lines.ts';
+import { type Line, readLines } from './read-lines.ts';
+
+/** Lines that are written together, at most: their number, and UTF-16 units of them. */
+const batch = { lines: 500, length: 8 * 1024 * 1024 };
+/** Milliseconds between two signs of progress. */
+const progressEvery = 2000;
+
+interface Parsed {
+  number: number;
+  kind: string;
+  content: unknown;
+  problem: string | null;
+}
+
+export interface Totals {
+  imported: number;
+  present: number;
+  refused: number;
+}
+
+/** Imports lines, a batch at a time; tells of each one that cannot go in why, and lets the others in. */
+export async function importLines(source: AsyncIterable<Buffer>, report: (line: string) => void): Promise<Totals> {
+  const totals: Totals = { imported: 0, present: 0, refused: 0 };
+  let waiting: Parsed[] = [];
+  let length = 0;
+  let reportedAt = performance.now();
+
+  async function flush() {
+    for (const [number, outcome] of await write(waiting)) {
+      if (typeof outcome === 'string') totals[outcome] += 1;
+      else {
+        totals.refused += 1;
+        report(`line ${number}: ${outcome.problem}`);
+      }
+    }
+    [waiting, length] = [[], 0];
+    if (performance.now() - reportedAt < progressEvery) return;
+    reportedAt = performance.now();
+    report(describe(totals));
+  }
+
+  for await (const line of readLines(source)) {
+    waiting.push(parse(line));
+    length += line.text.length;
+    if (waiting.length >= batch.lines || length >= batch.length) await flush();
+  }
+  await flush();
+  report(`Done: ${describe(totals)}.`);
+  return totals;
+}
+
+function describe({ imported, present, refused }: Totals): string {
+  return `${imported} imported, ${present} already there, ${refused} refused`;
+}
+
+function parse({ number, text, problem }: Line): Parsed {
+  const refused = (why: string) => ({ number, kind: '', content: null, problem: why });
+  if (problem !== null) return refused(problem);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    return refused(`Not valid JSON: ${error instanceof Error ? error.message : error}`);
+  }
+  const kind = typeof value === 'object' && value !== null && 'kind' in value ? String(value.kind) : '';
+  const schema = kind === 'export' ? ExportLine : kinds.get(kind)?.schema;
+  if (!schema) return refused(`kind: Expected one of ${[...kinds.keys()].join(', ')}`);
+  const { data, error } = schema.safeParse(value);
+  if (!error) return { number, kind, content: data, problem: null };
+  return refused(
+    issuesOf(error)
+      .map(({ path, message }) => (path ? `${path}: ${message}` : message))
+      .join('; '),
+  );
+}
+
+/** Writes a batch kind by kind; what became of its lines, by their numbers. */
+async function write(lines: Parsed[]): Promise<[number: number, Outcome][]> {
+  const outcomes = lines.flatMap(({ number, problem }): [number, Outcome][] =>
+    problem === null ? [] : [[number, { problem }]],
+  );
+  for (const [name, { write: writeKind }] of kinds) {
+    const ofKind = lines.filter(({ kind }) => kind === name);
+    const results = await writeKind(ofKind.map(({ content }) => content));
+    for (const [place, { number }] of ofKind.entries()) outcomes.push([number, results[place] ?? 'present']);
+  }
+  return outcomes.sort(([a], [b]) => a - b);
+}
