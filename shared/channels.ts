@@ -72,7 +72,8 @@ const positive = (maximum: number) => {
     .max(maximum, { error: `Expected ${what}` });
 };
 
-const settings = {
+/** The settings of a ticket type, as they come in: null clears. */
+export const channelSettings = {
   displayName: lineText(100).nullable().optional().meta({ description: 'What people are shown for this type.' }),
   maxOpenPerOwner: positive(limits.maxOpenPerOwner)
     .nullable()
@@ -96,7 +97,7 @@ const settings = {
     .optional()
     .meta({ description: 'The Discord roles of who handles these tickets.' }),
 };
-const updatable = { channelId: ChannelId.optional(), ...settings };
+const updatable = { channelId: ChannelId.optional(), ...channelSettings };
 const updatableFields = Object.keys(updatable) as (keyof typeof updatable)[];
 
 export const UpdateTicketChannel = z

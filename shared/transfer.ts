@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { channelSettings } from './channels.ts';
 import { ClaimInterval, HistoryEntry } from './history.ts';
 import { TicketDataInput } from './json.ts';
 import { expected, GuildId, LongText, limits, lineText, Snowflake, Uuid } from './primitives.ts';
@@ -37,23 +38,29 @@ export const UserLine = z.strictObject({
 });
 export type UserLine = z.output<typeof UserLine>;
 
-const setting = z.int(expected('a whole number')).min(0, { error: 'Expected a whole number of at least 0' }).nullish();
-
 export const ChannelLine = z.strictObject({
   kind: z.literal('channel'),
   id: Uuid.nullish(),
   ticketType: TicketType,
   guildId: GuildId,
   channelId: Snowflake,
-  displayName: lineText(100).nullish(),
-  maxOpenPerOwner: setting,
-  cooldownSeconds: setting,
-  requireCloseReason: flag,
-  staffRoleIds: z.array(Snowflake).nullish(),
+  ...channelSettings,
   createdAt: Time.nullish(),
   updatedAt: Time.nullish(),
 });
 export type ChannelLine = z.output<typeof ChannelLine>;
+
+export const BlockLine = z.strictObject({
+  kind: z.literal('block'),
+  id: Uuid.nullish(),
+  guildId: GuildId,
+  discordId: Snowflake,
+  ticketType: TicketType.nullish(),
+  reason: LongText.nullish(),
+  expiresAt: Time.nullish(),
+  createdAt: Time.nullish(),
+});
+export type BlockLine = z.output<typeof BlockLine>;
 
 /** The last ticket number that a guild has used. */
 export const CounterLine = z.strictObject({ kind: z.literal('counter'), guildId: GuildId, tickets: count });

@@ -11,6 +11,8 @@ import { runCli, spawnCli, startServer, until } from './server-process.ts';
 const key = 'cli-test-key-of-the-environment';
 const person = '800000000000000001';
 const staff = ['900000000000000001', '900000000000000002'] as const;
+/** Claims a ticket of each guild, and is erased. */
+const gone = '700000000000000009';
 
 /** A database of its own on the shared mongod. */
 async function newDatabase() {
@@ -74,6 +76,9 @@ async function fill(database: Database, guilds: readonly [string, string]) {
   await ok('users.create', { userDiscordId: '900000000000000099', userDisplayName: 'Nobody here' });
   for (const guildId of guilds) {
     await ok('channels.create', { ticketType: 'support', guildId, channelId: '600000000000000001' });
+    await ok('channels.update', { ticketType: 'support', guildId, cooldownSeconds: 60, staffRoleIds: [staff[0]] });
+    await ok('channels.update', { ticketType: 'support', guildId, cooldownSeconds: null });
+    await ok('blocks.create', { guildId, discordId: staff[0], reason: 'Spam', expiresAt: '2099-01-01T00:00:00Z' });
     const ids = [shortId(), shortId(), shortId(), shortId()];
     const [open = '', closed = '', long = '', named = ''] = ids;
     const base = { ticketType: 'support', guildId, ticketOwner: person };
@@ -87,8 +92,9 @@ async function fill(database: Database, guilds: readonly [string, string]) {
     await ok('tickets.rate', { shortId: closed, discordId: person, rating: 4, comment: 'Kind' });
     await ok('tickets.reopen', { shortId: closed });
     await ok('tickets.close', { shortId: closed });
-    await ok('tickets.create', { ...base, ticketShortId: named, ticketName: 'VIP', closed: true });
+    await ok('tickets.create', { ...base, ticketShortId: named, ticketName: 'VIP', closed: true, claimedBy: gone });
     await ok('tickets.create', { ...base, ticketShortId: long });
+    await ok('users.erase', { discordId: gone });
     for (let turn = 0; turn < 60; turn += 1) {
       const labels = turn % 2 === 0 ? ['a', 'b'] : null;
       await ok('tickets.update', { shortId: long, labels, ticketData: { turn }, commandId: randomUUID() });
@@ -115,7 +121,7 @@ describe('export and import', () => {
     const kinds = lines.map(({ kind }) => kind);
     expect(kinds).toEqual([...kinds].sort((a, b) => order.indexOf(a) - order.indexOf(b)));
     const ofKind = (kind: string) => lines.filter((line) => line.kind === kind);
-    expect(order.map((kind) => ofKind(kind).length)).toEqual([1, 3, 2, 2, 8]);
+    expect(order.map((kind) => ofKind(kind).length)).toEqual([1, 5, 2, 2, 2, 8]);
     expect(exported).not.toMatch(/secret|cfl_/);
     const long = ofKind('ticket').filter(({ version }) => version === 61);
     expect(long).toHaveLength(2);
@@ -129,7 +135,7 @@ describe('export and import', () => {
   test('imported into an empty service and exported again it is the same to the byte, and goes on as before', async () => {
     await using to = await newDatabase();
     const { code, stderr } = await runCli(['import'], to.env, exported);
-    expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('15 imported, 0 already') });
+    expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('19 imported, 0 already') });
     expect((await runCli(['export'], to.env)).stdout).toBe(exported);
     expect(await withoutTimes(to)).toEqual(await withoutTimes(from));
 
@@ -150,7 +156,7 @@ describe('export and import', () => {
     await to.tickets.updateMany({}, { $set: { closeReason: 'changed since' } });
     const before = await everything(to);
     const { code, stderr } = await runCli(['import'], to.env, exported);
-    expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('0 imported, 15 already') });
+    expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('0 imported, 19 already') });
     expect(await everything(to)).toEqual(before);
   });
 
@@ -201,7 +207,7 @@ describe('export and import', () => {
   });
 });
 
-const order = ['export', 'user', 'channel', 'counter', 'ticket'];
+const order = ['export', 'user', 'channel', 'block', 'counter', 'ticket'];
 
 /** Everything that is stored for tickets, with the order of fields. */
 async function everything({ db }: Database) {
@@ -281,7 +287,7 @@ describe('old tickets of a bot', () => {
     const good = oldTicket({ ticketShortId: 'good', ticketName: 'taken' });
     const cases: [line: string, problem: string][] = [
       ['{"kind":"ticket"', 'Not valid JSON'],
-      ['[]', 'kind: Expected one of user, channel, counter, ticket'],
+      ['[]', 'kind: Expected one of user, channel, block, counter, ticket'],
       ['{"kind":"constructor"}', 'kind: Expected one of'],
       [JSON.stringify(oldTicket({ guildId: 123 })), 'guildId: Expected a Discord id'],
       [JSON.stringify(oldTicket({ colour: 'red' })), 'colour: Unknown field'],

@@ -91,7 +91,7 @@ const modelIndexes = () =>
       .filter(([, indexes]) => (indexes?.length ?? 0) > 0),
   );
 
-const names = ['0001-baseline', '0002-histories-and-lists', '0003-search'];
+const names = ['0001-baseline', '0002-histories-and-lists', '0003-search', '0004-limits-and-blocks'];
 const applied = (db: mongo.Db) => db.collection('migrations').distinct('_id');
 
 describe('the indexes of a migrated database are those of the models', () => {

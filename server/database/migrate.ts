@@ -5,11 +5,12 @@ import { StartupError } from '../startup-error.ts';
 import { baseline } from './migrations/0001-baseline.ts';
 import { historiesAndLists } from './migrations/0002-histories-and-lists.ts';
 import { search } from './migrations/0003-search.ts';
+import { limitsAndBlocks } from './migrations/0004-limits-and-blocks.ts';
 import type { Migration, Stored } from './migrations/steps.ts';
 import { isDuplicate } from './unique.ts';
 
 /** All migrations, in their order. One that was released is never changed, only followed by another. */
-const migrations: readonly Migration[] = [baseline, historiesAndLists, search];
+const migrations: readonly Migration[] = [baseline, historiesAndLists, search, limitsAndBlocks];
 
 type Report = (line: string) => void;
 

@@ -1,6 +1,7 @@
 import { mongo, trusted } from 'mongoose';
 import type { Principal } from '../keys/authenticate.ts';
 import { inGuildsOf } from '../keys/guilds.ts';
+import { findOrCreateUser } from '../users/model.ts';
 import { ArchivedHistory, archiveHistory } from './history.ts';
 import { type HistoryEntry, Ticket, type TicketFields, type TicketRecord } from './model.ts';
 import { Note } from './notes.ts';
@@ -108,6 +109,8 @@ async function eraseFromTicket(ticketId: string, person: Person, keyId: string):
       await ArchivedHistory.updateOne({ _id }, { entry: entryWithoutPerson(entry, person, ofOwner) });
     }
     // The ticket last: as long as it names the person, an erasure that was stopped finds it again.
+    // As with every claim: who stands there is known among the users.
+    if (ticket.claimedBy === discordId) await findOrCreateUser(person.standIn, { userId: person.standInUserId });
     const erased = ticketWithoutPerson(ticket, person, ofOwner, keyId);
     const { matchedCount } = await Ticket.replaceOne({ _id: ticketId, version: ticket.version }, erased);
     if (matchedCount > 0) return archiveHistory(erased);

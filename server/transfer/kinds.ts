@@ -1,5 +1,6 @@
-import { ChannelLine, CounterLine, TicketLine, UserLine } from '@counterfoil/shared/transfer';
+import { BlockLine, ChannelLine, CounterLine, TicketLine, UserLine } from '@counterfoil/shared/transfer';
 import type { ZodObject, z } from 'zod';
+import { exportBlocks, importBlocks } from '../blocks/lines.ts';
 import { exportChannels, importChannels } from '../channels/lines.ts';
 import { exportCounters, importCounters } from '../tickets/counter-lines.ts';
 import { exportTickets } from '../tickets/export-lines.ts';
@@ -25,6 +26,7 @@ function kind<Line>(row: Kind<Line>): Kind<unknown> {
 export const kinds = new Map<string, Kind<unknown>>([
   ['user', kind({ schema: UserLine, lines: exportUsers, write: importUsers })],
   ['channel', kind({ schema: ChannelLine, lines: exportChannels, write: importChannels })],
+  ['block', kind({ schema: BlockLine, lines: exportBlocks, write: importBlocks })],
   ['counter', kind({ schema: CounterLine, lines: exportCounters, write: importCounters })],
   ['ticket', kind({ schema: TicketLine, lines: exportTickets, write: importTickets })],
 ]);
