@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { HistoryEntry } from '@counterfoil/shared/history';
 import { expect } from 'vitest';
-import type { Outcome } from './harness.ts';
+import type { Call, Outcome } from './harness.ts';
 import { actorOf, apply, type Command, difference, fingerprint, openName, type State, verdictOn } from './model.ts';
 
 /** A command that a caller sent and got an answer to. */
@@ -30,6 +30,19 @@ interface Version {
   /** When its command was sent first, and when a caller first knew that it had taken effect. */
   sent: number;
   known: number;
+}
+
+/** The ticket and its whole history, page by page. */
+export async function tellingOf(ticketShortId: string, call: Call): Promise<Telling> {
+  const { data: ticket = null } = await call('tickets.get', { shortId: ticketShortId });
+  const telling: Telling = { ticket, history: [], claimIntervals: [] };
+  for (let cursor: string | null = ticket && ''; cursor !== null; ) {
+    const page = await call('tickets.history', { shortId: ticketShortId, limit: 40, ...(cursor && { cursor }) });
+    telling.history.push(...page.data.history);
+    telling.claimIntervals = page.data.claimIntervals;
+    cursor = page.data.nextCursor;
+  }
+  return telling;
 }
 
 /** What a command came to. */

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, inject, test } from 'vitest';
+import { channel, data, maybe, name, person, someCommand, type, withoutAbsent } from './drawn.ts';
 import { type Call, callsTo, shortId, snowflake } from './harness.ts';
-import { type Execution, judge, outcomeOf, type Telling } from './judge.ts';
+import { type Execution, judge, outcomeOf, type Telling, tellingOf } from './judge.ts';
 import type { Command, CommandName } from './model.ts';
 import { startServer } from './server-process.ts';
 
@@ -17,57 +18,10 @@ const callersEach = 4;
 /** Milliseconds that the search for a smaller counterexample may take. */
 const shrinkFor = 20_000;
 
-// Few values, so that the commands meet what others have done.
-const person = fc.constantFrom('100000000000000001', '100000000000000002', '100000000000000003');
-const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined, freq: 2 });
-const text = fc.constantFrom('$ne', 'two\nlines');
-const name = fc.constantFrom('one', 'two', 'three');
-const type = fc.constantFrom('support', 'billing');
-const data = fc.constantFrom('{"$a": 1}', '[]');
-const channel = fc.constantFrom('200000000000000001', '200000000000000002');
-
-const updates = {
-  ticketName: name,
-  ticketType: type,
-  ticketOwner: person,
-  ticketData: fc.option(data),
-  channelId: fc.option(channel),
-  priority: fc.constantFrom('low', 'normal', 'high', 'urgent'),
-  labels: fc.option(fc.shuffledSubarray(['a', '$b', 'c'])),
-};
-const oneUpdate = fc.oneof(
-  ...Object.entries(updates).map(([field, value]) => value.map((given) => ({ [field]: given }))),
-);
-const someUpdates = fc.record(updates, { requiredKeys: [] }).filter((fields) => Object.keys(fields).length > 0);
-
-const discordId = { discordId: person };
-/** How often each command, and its input without what every command takes. */
-const inputs: { [Name in CommandName]: { weight: number; input: fc.Arbitrary<object> } } = {
-  // The ticket's content once more, or another one.
-  create: { weight: 2, input: fc.oneof(fc.constant({}), fc.record({ ticketName: name, ticketType: type })) },
-  claim: { weight: 4, input: fc.record(discordId) },
-  unclaim: { weight: 3, input: fc.record({ discordId: maybe(person) }) },
-  transfer: { weight: 3, input: fc.record(discordId) },
-  close: { weight: 4, input: fc.record({ closedBy: maybe(person), reason: maybe(text) }) },
-  reopen: { weight: 5, input: fc.constant({}) },
-  update: { weight: 5, input: fc.oneof(oneUpdate, oneUpdate, someUpdates) },
-  addParticipant: { weight: 3, input: fc.record(discordId) },
-  removeParticipant: { weight: 2, input: fc.record(discordId) },
-  rate: {
-    weight: 4,
-    input: fc.record({ ...discordId, rating: fc.constantFrom(1, 5), comment: maybe(text) }),
-  },
-};
-
 /** A command as it is drawn: what it takes from the moment of its sending is still to be filled in. */
 const step = fc.record({
   ticket: fc.nat(2),
-  command: fc.oneof(
-    ...Object.entries(inputs).map(([commandName, { weight, input }]) => ({
-      weight,
-      arbitrary: input.map((given) => ({ name: commandName as CommandName, given })),
-    })),
-  ),
+  command: someCommand,
   actorId: maybe(person),
   /** The version that it expects: the one known last, or one before it. */
   expects: fc.oneof({ weight: 4, arbitrary: fc.constant(undefined) }, fc.constantFrom(0, 0, 1)),
@@ -166,24 +120,6 @@ async function run(
   await Promise.all(callers.map(act));
   const tellings = await Promise.all(creates.map(({ ticketShortId }) => tellingOf(ticketShortId, calls[0] as Call)));
   return { executions, tellings };
-}
-
-/** A command as JSON carries it: what is undefined is not there. The cast holds because its input is drawn by its name. */
-function withoutAbsent(command: { name: CommandName; input: object }): Command {
-  return JSON.parse(JSON.stringify(command)) as Command;
-}
-
-/** The ticket and its whole history, page by page. */
-async function tellingOf(ticketShortId: string, call: Call): Promise<Telling> {
-  const { data: ticket = null } = await call('tickets.get', { shortId: ticketShortId });
-  const telling: Telling = { ticket, history: [], claimIntervals: [] };
-  for (let cursor: string | null = ticket && ''; cursor !== null; ) {
-    const page = await call('tickets.history', { shortId: ticketShortId, limit: 40, ...(cursor && { cursor }) });
-    telling.history.push(...page.data.history);
-    telling.claimIntervals = page.data.claimIntervals;
-    cursor = page.data.nextCursor;
-  }
-  return telling;
 }
 
 /** All that each command can come to; of it the run must have seen everything, and nothing else. */

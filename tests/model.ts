@@ -93,7 +93,7 @@ export interface State {
 }
 
 /** What the ticket of a state, or its absence, answers to a command. */
-export interface Verdict {
+interface Verdict {
   /** `repeated`: it changed the ticket before. Else the type of the refusal. */
   outcome: 'changed' | 'repeated' | 'unchanged' | `refused: ${string}`;
   details?: Record<string, unknown>;
