@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { toDomainError } from 'counterfoil/errors';
-import { findPage } from 'counterfoil/tickets/list';
+import { findPage, rarestFirst } from 'counterfoil/tickets/list';
 import { Ticket } from 'counterfoil/tickets/model';
 import { expect, test } from 'vitest';
 import { type Contract, contract, newTicket } from './contract.ts';
@@ -227,7 +227,7 @@ contract('lists', ({ ok, refused, createTicket }) => {
   });
 });
 
-contract('the indexes of lists', ({ ok }) => {
+contract('the indexes of lists', ({ ok, createTicket }) => {
   test('examine about one key a result, for a guild alone and with each indexed filter', async () => {
     const guildId = snowflake();
     const [ticketOwner, claimedBy, channelId] = [snowflake(), snowflake(), snowflake()];
@@ -265,6 +265,16 @@ contract('the indexes of lists', ({ ok }) => {
         expect({ filter, sort, few: totalKeysExamined <= 28 }).toEqual({ filter, sort, few: true });
       }
     }
+  });
+
+  test('of several words of a search, the rarest bounds the index', async () => {
+    const guildId = snowflake();
+    for (let place = 0; place < 12; place += 1) await createTicket({ guildId });
+    const key = { keyId: 'test', scope: 'read', guildIds: null } as const;
+    const search = await rarestFirst({ guildId, q: 'support 0001', sort: 'newest' as const });
+    const plan = await findPage(key, search, 26).explain('executionStats');
+    const { nReturned, totalKeysExamined, totalDocsExamined } = executionStats(plan);
+    expect([nReturned, totalKeysExamined, totalDocsExamined]).toEqual([1, 1, 1]);
   });
 });
 

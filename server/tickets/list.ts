@@ -39,12 +39,27 @@ function indexFor(query: CountTickets, time: 'createdAt' | 'updatedAt'): Record<
   return { guildId: 1, ...(given && { [given[1]]: 1 }), [time]: -1, _id: -1 };
 }
 
+/** A query with the words of its search; the first of them bounds the index. */
+type Search<Query> = Query & { words?: string[] };
+
 /** Those of a guild with all words of a search. */
-function foundBy({ guildId = '', q = '' }: CountTickets): QueryFilter<TicketRecord> {
-  return { guildId, searchWords: trusted({ $all: wordsOf(q) }) };
+function foundBy({ guildId = '', q = '', words = wordsOf(q) }: Search<CountTickets>): QueryFilter<TicketRecord> {
+  return { guildId, searchWords: trusted({ $all: words }) };
 }
 
-function filterOf(key: Principal, query: CountTickets): QueryFilter<TicketRecord>[] {
+/** The query with its rarest word first: all tickets with the first word are looked at, until there are enough matches. */
+export async function rarestFirst<Query extends CountTickets>(query: Query): Promise<Search<Query>> {
+  const words = query.q === undefined ? [] : wordsOf(query.q);
+  if (words.length < 2) return query;
+  const counted = words.map(async (word) => {
+    const found = Ticket.countDocuments(foundBy({ ...query, words: [word] }));
+    return [await found.limit(countLimit).hint(searchIndex).maxTimeMS(timeLimit), word] as const;
+  });
+  const ordered = (await Promise.all(counted)).toSorted(([a], [b]) => a - b);
+  return { ...query, words: ordered.map(([, word]) => word) };
+}
+
+function filterOf(key: Principal, query: Search<CountTickets>): QueryFilter<TicketRecord>[] {
   const { guildId, ticketType, status, ticketOwner, claimedBy, channelId, label, priority } = query;
   const { createdAfter, createdBefore, q } = query;
   const exact = { guildId, ticketType, ticketOwner, channelId, priority, labels: label };
@@ -60,7 +75,7 @@ function filterOf(key: Principal, query: CountTickets): QueryFilter<TicketRecord
 }
 
 /** The newest ticket that a search no longer looks at; null where it looks at all that it finds. */
-async function floorOf(query: CountTickets): Promise<Position | null> {
+async function floorOf(query: Search<CountTickets>): Promise<Position | null> {
   if (query.q === undefined) return null;
   const floor = await Ticket.findOne(foundBy(query), { createdAt: 1 })
     .sort({ createdAt: -1, _id: -1 })
@@ -74,7 +89,7 @@ async function floorOf(query: CountTickets): Promise<Position | null> {
 const above = (floor: Position | null) => (floor ? behind(orders.oldest, floor) : {});
 
 /** The database's query of one page. */
-export function findPage(key: Principal, query: PageOrder, limit: number, ...bounds: object[]) {
+export function findPage(key: Principal, query: Search<PageOrder>, limit: number, ...bounds: object[]) {
   const { field, direction } = orders[query.sort];
   const page = Ticket.find({ $and: [...filterOf(key, query), ...bounds] }, shown)
     .sort({ [field]: direction, _id: direction })
@@ -93,8 +108,9 @@ export async function listTickets(
   { limit, cursor, ...query }: ListTickets,
 ): Promise<{ tickets: ShownTicket[]; nextCursor: string | null; truncated?: boolean }> {
   const order = orders[query.sort];
-  const [position, floor] = cursor === undefined ? [null, await floorOf(query)] : await readPositions(query, cursor);
-  const found = await findPage(key, query, limit + 1, position ? behind(order, position) : {}, above(floor)).lean();
+  const search = await rarestFirst(query);
+  const [position, floor] = cursor === undefined ? [null, await floorOf(search)] : await readPositions(query, cursor);
+  const found = await findPage(key, search, limit + 1, position ? behind(order, position) : {}, above(floor)).lean();
   const tickets = found.slice(0, limit);
   const last = tickets.at(-1);
   const next: Position | null = found.length > limit && last ? [last[order.field].getTime(), last._id] : null;
@@ -111,8 +127,9 @@ async function readPositions(query: object, cursor: string): Promise<[Position, 
 
 /** How many tickets match, counted up to 10,000; of a search, among those that it looks at. */
 export async function countTickets(key: Principal, query: CountTickets): Promise<{ count: number; exact: boolean }> {
-  const floor = await floorOf(query);
-  const count = await Ticket.countDocuments({ $and: [...filterOf(key, query), above(floor)] })
+  const search = await rarestFirst(query);
+  const floor = await floorOf(search);
+  const count = await Ticket.countDocuments({ $and: [...filterOf(key, search), above(floor)] })
     .limit(countLimit + 1)
     .maxTimeMS(timeLimit);
   return { count: Math.min(count, countLimit), exact: count <= countLimit && floor === null };
