@@ -20,7 +20,13 @@ module.exports = {
       to: { path: '^server/', dependencyTypesNot: ['type-only'] },
     },
     { name: 'server-knows-no-client', severity: 'error', from: { path: '^server/' }, to: { path: '^(client|tests)/' } },
-    { name: 'nothing-imports-tests', severity: 'error', from: { pathNot: '^tests/' }, to: { path: '^tests/' } },
+    {
+      name: 'only-the-bench-imports-tests',
+      severity: 'error',
+      from: { pathNot: '^(tests|bench)/' },
+      to: { path: '^tests/' },
+    },
+    { name: 'nothing-imports-the-bench', severity: 'error', from: { pathNot: '^bench/' }, to: { path: '^bench/' } },
     { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],
   options: {
