@@ -27,22 +27,25 @@ const filters = {
   q: lineText(200)
     .meta({
       description:
-        'Words, all of which must occur in the name, the close reason or the texts of `ticketData` (its first 2 KiB); ' +
-        `needs \`guildId\`. The newest ${limits.searchMatches.toLocaleString('en')} matches are looked at.`,
+        `Up to ${limits.searchWords} words, all of which must occur in the name, the close reason or the texts of ` +
+        '`ticketData` (its first 2 KiB); needs `guildId`. ' +
+        `The newest ${limits.searchMatches.toLocaleString('en')} matches are looked at.`,
       examples: ['billing'],
     })
     .optional(),
 };
 
-/** A search needs a guild, and at least one word to look for. */
+/** A search needs a guild, and words to look for. */
 function checkSearch(
   { q, guildId }: { q?: string | undefined; guildId?: string | undefined },
   context: z.RefinementCtx,
 ) {
   if (q === undefined) return;
-  if (guildId === undefined) context.addIssue({ code: 'custom', path: ['guildId'], message: 'Required with q' });
-  if (!/[\p{L}\p{N}]/u.test(q))
-    context.addIssue({ code: 'custom', path: ['q'], message: 'Expected at least one word' });
+  const refuse = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message });
+  const words = q.match(/[\p{L}\p{M}\p{N}]+/gu)?.length ?? 0;
+  if (guildId === undefined) refuse('guildId', 'Required with q');
+  if (words === 0) refuse('q', 'Expected at least one word');
+  if (words > limits.searchWords) refuse('q', `At most ${limits.searchWords} words`);
 }
 
 export const ListTickets = z

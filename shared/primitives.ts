@@ -107,4 +107,5 @@ export const limits = {
   cooldownSeconds: 31_536_000,
   /** Matches of a search that are looked at, the newest. */
   searchMatches: 1000,
+  searchWords: 10,
 } as const;

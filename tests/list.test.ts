@@ -172,7 +172,13 @@ contract('lists', ({ ok, refused, createTicket }) => {
       truncated: true,
     });
     expect((await ok('tickets.list', { guildId, q: 'rare word' })).tickets).toHaveLength(1);
-    for (const wrong of [{ q: 'word' }, { guildId, q: '…!' }, { guildId, q: '' }, { guildId, q: 'x'.repeat(201) }]) {
+    for (const wrong of [
+      { q: 'word' },
+      { guildId, q: '…!' },
+      { guildId, q: '' },
+      { guildId, q: 'a b c d e f g h i j k' },
+      { guildId, q: 'x'.repeat(201) },
+    ]) {
       const error = await refused('validation_failed', 'tickets.list', wrong);
       const paths = new Set(error?.issues?.map(({ path }) => path));
       expect([...paths]).toEqual(['guildId' in wrong ? 'q' : 'guildId']);
