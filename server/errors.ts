@@ -139,7 +139,7 @@ export class NoteIdTaken extends DomainError<'note_id_taken'> {
 }
 export class OwnerBlocked extends DomainError<'owner_blocked'> {
   constructor({ reason, expiresAt }: { reason: string | null; expiresAt: Date | null }) {
-    super('owner_blocked', `This owner may not open such tickets here${reason === null ? '' : `: ${reason}`}`, {
+    super('owner_blocked', 'This owner may not open such tickets here: details tell why, and until when.', {
       details: { reason, expiresAt: expiresAt?.toISOString() ?? null },
     });
   }

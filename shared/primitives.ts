@@ -83,10 +83,13 @@ export const Timestamp = z.iso
 
 const time = 'a time in ISO 8601 with its offset, such as 2026-11-23T12:00:00Z';
 
-/** A point in time as it comes in: ISO 8601 with any offset. */
+/** A point in time as it comes in: ISO 8601 with any offset, of a year that goes out as it came in. */
 export const TimeInput = (description: string) =>
   z.iso
     .datetime({ offset: true, ...expected(time) })
+    .refine((text) => !(new Date(text).getUTCFullYear() < 0 || new Date(text).getUTCFullYear() > 9999), {
+      error: 'The year must be 0000 to 9999 in UTC',
+    })
     .meta({ description, examples: [example.createdAt] })
     .transform((text) => new Date(text));
 

@@ -2,15 +2,14 @@ import { z } from 'zod';
 import { channelSettings } from './channels.ts';
 import { ClaimInterval, HistoryEntry } from './history.ts';
 import { TicketDataInput } from './json.ts';
-import { expected, GuildId, LongText, limits, lineText, Snowflake, Uuid } from './primitives.ts';
+import { expected, GuildId, LongText, limits, lineText, Snowflake, TimeInput, Uuid } from './primitives.ts';
 import { Label, Priority, ShortId, TicketName, TicketType } from './tickets.ts';
 
 /** The version of the lines below; an export names it in its first line. */
 export const transferFormat = 1;
 
-const time = 'a time in ISO 8601, such as 2026-11-23T12:00:00.000Z';
 /** A time with any offset and precision: old data have their own habits. */
-const Time = z.iso.datetime({ offset: true, ...expected(time) }).transform((text) => new Date(text));
+const Time = TimeInput('A time.');
 /** The number of a ticket or of a change. */
 const count = z
   .int(expected('a whole number of at least 1'))

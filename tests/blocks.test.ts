@@ -24,7 +24,6 @@ contract('blocks', ({ ok, refused }) => {
     });
     const error = await refused('owner_blocked', 'tickets.create', create({}));
     expect(error).toMatchObject({ details: { reason: 'Spam.', expiresAt: null } });
-    expect(error?.message).toContain('Spam.');
     await ok('tickets.create', create({ ticketType: 'other' }));
     await ok('tickets.create', create({ guildId: snowflake() }));
     await ok('tickets.create', create({ ticketOwner: snowflake() }));
@@ -33,6 +32,9 @@ contract('blocks', ({ ok, refused }) => {
       reason: null,
       expiresAt: null,
     });
+    const until = { ticketType: 'support', expiresAt: '2099-01-01T00:00:00.000Z' };
+    await ok('blocks.create', { guildId, discordId, ...until });
+    expect((await refused('owner_blocked', 'tickets.create', create({})))?.details).toMatchObject({ expiresAt: null });
     expect(await ok('blocks.delete', { guildId, discordId })).toEqual({ changed: true });
     expect(await ok('blocks.delete', { guildId, discordId })).toEqual({ changed: false });
     await ok('tickets.create', create({ ticketType: 'other' }));
@@ -89,6 +91,8 @@ contract('blocks', ({ ok, refused }) => {
       ['discordId', 'robin'],
       ['expiresAt', 'tomorrow'],
       ['expiresAt', 4102444800],
+      ['expiresAt', '9999-12-31T23:59:59-23:59'],
+      ['expiresAt', '0000-01-01T00:00:00+23:59'],
       ['reason', ''],
       ['ticketType', null],
       ['until', 'x'],

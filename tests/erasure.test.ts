@@ -83,6 +83,7 @@ contract('the erasure of a person', ({ ok, refused }) => {
       guildId,
       ticketOwner: person,
       actorId: person,
+      ticketName: `ticket-${person}`,
       ticketData: JSON.stringify({ text: `my zzsecret is ${person}` }),
     });
     const { shortId } = own;
@@ -94,7 +95,7 @@ contract('the erasure of a person', ({ ok, refused }) => {
       ...newTicket(),
       guildId,
       claimedBy: person,
-      ticketData: '{"text":"kept"}',
+      ticketData: `{"text":"kept for ${person}","id":${person}}`,
     });
     const two = { shortId: helped.ticket.ticketShortId };
     await ok('tickets.transfer', { ...two, discordId: staff, actorId: person });
@@ -118,12 +119,16 @@ contract('the erasure of a person', ({ ok, refused }) => {
 
     const ticket = await ok('tickets.get', { shortId });
     const { ticketOwner: standIn } = ticket;
-    expect(standIn).toMatch(/^0000[0-9]{15}$/);
+    expect(standIn).toMatch(/^99[0-9]{18}$/);
     expect(ticket).toMatchObject({ closedBy: standIn, claimedBy: staff, ticketData: null, closeReason: 'done' });
+    expect(ticket.ticketName).toBe(`ticket-${standIn}`);
     expect(ticket.rating).toMatchObject({ rating: 4, comment: null });
     expect(await ok('tickets.count', { guildId, ticketOwner: standIn })).toMatchObject({ count: 2 });
     const second = await ok('tickets.get', two);
-    expect(second).toMatchObject({ participants: [standIn], ticketData: '{"text":"kept"}' });
+    expect(second).toMatchObject({
+      participants: [standIn],
+      ticketData: `{"text":"kept for ${standIn}","id":${standIn}}`,
+    });
     const { claimIntervals } = await ok('tickets.history', two);
     expect(claimIntervals).toMatchObject([{ claimer: standIn }, { claimer: staff }]);
     const { ticketShortId: third } = claimed.ticket;
@@ -138,6 +143,43 @@ contract('the erasure of a person', ({ ok, refused }) => {
     expect(history.at(-1)).toMatchObject({ seq: ticket.version, type: 'erase', before: {}, after: {} });
     expect(ticket).toMatchObject(Object.assign({}, ...history.map(({ after }: { after: object }) => after)));
     expect(await ok('tickets.list', { guildId, q: 'kept' })).toMatchObject({ tickets: [second] });
+  });
+
+  test('what the next owner of a ticket has written stays theirs', async () => {
+    const [person, next] = [snowflake(), snowflake()];
+    const { shortId } = await ticketWithHistory(ok, { ticketOwner: person, ticketData: '"first"' });
+    await ok('tickets.update', { shortId, ticketOwner: next });
+    const { version } = await ok('tickets.get', { shortId });
+    await ok('tickets.update', { shortId, ticketData: '"second"' });
+    await ok('tickets.close', { shortId });
+    await ok('tickets.rate', { shortId, discordId: next, rating: 3, comment: 'slow' });
+    await ok('users.erase', { discordId: person });
+    expect(await ok('tickets.get', { shortId })).toMatchObject({
+      ticketOwner: next,
+      ticketData: '"second"',
+      rating: { rating: 3, comment: 'slow' },
+    });
+    const { history } = await ok('tickets.history', { shortId, limit: 100 });
+    expect(history[0].after.ticketData).toBeNull();
+    expect(history[version]).toMatchObject({ before: { ticketData: null }, after: { ticketData: '"second"' } });
+    expect(JSON.stringify(history)).not.toContain('first');
+  });
+
+  test('an erasure while the history moves to documents of its own leaves nothing behind', async () => {
+    const person = snowflake();
+    const tickets = await Promise.all(
+      Array.from({ length: 10 }, async () => {
+        const { ticket } = await ok('tickets.create', { ...newTicket(), ticketOwner: person });
+        const shortId = ticket.ticketShortId;
+        for (let round = 0; round < 49; round += 1) await ok('tickets.update', { shortId, labels: [String(round)] });
+        return shortId;
+      }),
+    );
+    await Promise.all([
+      ok('users.erase', { discordId: person }),
+      ...tickets.map((shortId) => ok('tickets.update', { shortId, labels: ['last'] })),
+    ]);
+    expect(await documentsWith(person)).toEqual([]);
   });
 
   test('a key of some guilds erases within them only', async () => {

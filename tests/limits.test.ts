@@ -122,6 +122,25 @@ contract('limits', ({ call, ok, refused }) => {
     expect(await ok('tickets.close', { shortId: plain.ticketShortId })).toMatchObject({ changed: true });
   });
 
+  test('a ticket whose create is under way is held to the settings of its type too', async () => {
+    for (let round = 0; round < 15; round += 1) {
+      const type = await newType(ok, { maxOpenPerOwner: 1, requireCloseReason: true });
+      const owner = snowflake();
+      await create(type, owner);
+      const hurried = { ...newTicket(), ...type, ticketOwner: owner, closed: true };
+      const shortId = hurried.ticketShortId;
+      const open = { ...newTicket(), ...type };
+      const made = Promise.all([ok('tickets.create', hurried), ok('tickets.create', open)]);
+      const answers: Promise<Outcome>[] = [];
+      for (let turn = 0; turn < 15; turn += 1) {
+        answers.push(call('tickets.reopen', { shortId }), call('tickets.close', { shortId: open.ticketShortId }));
+        await new Promise((done) => setTimeout(done, 1));
+      }
+      await made;
+      expect((await Promise.all(answers)).filter(({ data }) => data?.changed)).toEqual([]);
+    }
+  });
+
   test('eligibility tells beforehand what a create would be refused for', async () => {
     const type = await newType(ok, { maxOpenPerOwner: 1, cooldownSeconds: 3600 });
     const { channelId } = await ok('channels.get', type);

@@ -34,9 +34,12 @@ export const Block = model<BlockRecord>('Block', schema);
 /** The part of a filter that leaves blocks in force. */
 export const inForce = () => ({ $or: [{ expiresAt: null }, { expiresAt: trusted({ $gt: new Date() }) }] });
 
-/** The block that keeps a person from opening a ticket of a type, or null. */
+/** The block that keeps a person from opening a ticket of a type, the longest where there are two; or null. */
 export async function findBlock(guildId: string, discordId: string, ticketType: string): Promise<BlockRecord | null> {
-  return Block.findOne({ guildId, discordId, ticketType: trusted({ $in: [null, ticketType] }), ...inForce() }).lean();
+  const ofType = { guildId, discordId, ticketType: trusted({ $in: [null, ticketType] }) };
+  const end = ({ expiresAt }: BlockRecord) => expiresAt?.getTime() ?? Number.POSITIVE_INFINITY;
+  const blocks = await Block.find({ ...ofType, ...inForce() }).lean();
+  return blocks.toSorted((a, b) => end(a) - end(b)).at(-1) ?? null;
 }
 
 /** The block as every route returns it. */

@@ -3,8 +3,10 @@ import { Block } from '../blocks/model.ts';
 import { TicketChannel } from '../channels/model.ts';
 import { erasureBudget } from '../database/connect.ts';
 import { deleteTickets } from '../tickets/delete.ts';
+import { ArchivedHistory } from '../tickets/history.ts';
 import { forgetTurns } from '../tickets/limits.ts';
 import { Ticket } from '../tickets/model.ts';
+import { Note } from '../tickets/notes.ts';
 
 const batchSize = 500;
 
@@ -21,6 +23,8 @@ export async function eraseGuild(guildId: string): Promise<Erased> {
   const [channels, blocks] = await Promise.all([
     TicketChannel.deleteMany({ guildId }),
     Block.deleteMany({ guildId }),
+    Note.deleteMany({ guildId }),
+    ArchivedHistory.deleteMany({ guildId }),
     forgetTurns({ $gte: `${guildId}:`, $lt: `${guildId};` }),
   ]);
   return { changed: tickets + channels.deletedCount + blocks.deletedCount > 0, done: true, tickets };

@@ -87,6 +87,11 @@ async function findEarlier(ticketId: string, contentHash: string): Promise<Shown
   return earlier;
 }
 
+/** Whether a ticket has this id, confirmed by a majority or not yet: then a create of it is a repeated one. */
+async function isThere(ticketId: string): Promise<boolean> {
+  return (await Ticket.exists({ _id: ticketId }).readConcern('local')) !== null;
+}
+
 /** Inserts a ticket; where its type is limited, together with the check that the limits hold with it. */
 async function insertWithin(limited: boolean, ticket: TicketRecord): Promise<void> {
   if (!limited) return insertTicket(ticket);
@@ -109,12 +114,12 @@ export async function createTicket(
   const contentHash = hashContent(input);
   const { guildId, ticketType, ticketOwner, ticketId } = input;
   const [settings, block] = await Promise.all([settingsOf(input), findBlock(guildId, ticketOwner, ticketType)]);
-  if (block) {
-    const earlier = ticketId === undefined ? null : await findEarlier(ticketId, contentHash);
-    if (earlier) return { created: false, ticket: earlier };
-    throw new OwnerBlocked(block);
-  }
   const limited = settings !== null && (settings.maxOpenPerOwner ?? settings.cooldownSeconds) !== null;
+  if (ticketId === undefined || !(await isThere(ticketId))) {
+    if (block) throw new OwnerBlocked(block);
+    // A first look without a turn, so that many who come too late need not wait for one.
+    if (limited) await checkCreate(input);
+  }
   const claimerId = input.claimedBy ? await knownUserId(input.claimedBy) : null;
   let ticketNumber: number | null = null;
   for (let unconfirmed = 0; unconfirmed < confirmationTries; ) {

@@ -27,15 +27,13 @@ export async function deleteTicket(key: Principal, { shortId, expectedVersion }:
     await deleteBelongings([ticket._id], session);
     return ticket._id;
   });
-  // What was added meanwhile, and had not seen that the ticket was gone.
-  if (deleted !== null) await deleteBelongings([deleted]);
+  // A note that was added meanwhile, and had not seen that the ticket was gone.
+  if (deleted !== null) await Note.deleteMany({ ticketId: deleted });
   return deleted !== null;
 }
 
 /** Deletes tickets by their ids, what belongs to them first: whoever is stopped in between can begin again. */
 export async function deleteTickets(ticketIds: string[]): Promise<number> {
   await deleteBelongings(ticketIds);
-  const { deletedCount } = await Ticket.deleteMany({ _id: trusted({ $in: ticketIds }) });
-  await deleteBelongings(ticketIds);
-  return deletedCount;
+  return (await Ticket.deleteMany({ _id: trusted({ $in: ticketIds }) })).deletedCount;
 }

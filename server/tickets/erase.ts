@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { mongo, trusted } from 'mongoose';
 import type { Principal } from '../keys/authenticate.ts';
 import { inGuildsOf } from '../keys/guilds.ts';
@@ -17,6 +18,9 @@ export interface Person {
 /** What stands in a note of somebody who was erased. */
 const erasedText = '[erased]';
 
+/** Archived entries that are read and written at a time. */
+const archiveBatch = 100;
+
 /** Where a ticket, or an entry of its history, names a person. */
 const mentions = (id: string, path = '') =>
   ['ticketOwner', 'claimedBy', 'closedBy', 'participants'].map((field) => ({ [path + field]: id }));
@@ -26,52 +30,83 @@ const entryMentions = (id: string, path: string) => [
   ...mentions(id, `${path}after.`),
 ];
 
-/** Fields of a ticket with the stand-in for the person; `ofOwner`: without the texts of its owner too. */
-function withoutPerson<Fields extends Partial<TicketFields>>(
-  fields: Fields,
-  { discordId, standIn }: Person,
-  ofOwner: boolean,
-): Fields {
-  const swap = (id: string | null) => (id === discordId ? standIn : id);
-  const { ticketOwner, claimedBy, closedBy, participants, rating } = fields;
+/** Whether the person owns a ticket at some version, and whether they did when its texts were written. */
+interface Own {
+  ticket: boolean;
+  data: boolean;
+  comment: boolean;
+}
+const nothingOwn: Own = { ticket: false, data: false, comment: false };
+
+/** Fields of a ticket with the stand-in for the person, and without the texts that are their own. */
+function withoutPerson<Fields extends Partial<TicketFields>>(fields: Fields, person: Person, own: Own): Fields {
+  const swap = <Text extends string | null>(text: Text) => text?.replaceAll(person.discordId, person.standIn) ?? null;
+  const { rating } = fields;
+  const texts = (['ticketOwner', 'claimedBy', 'closedBy', 'ticketName', 'closeReason'] as const)
+    .filter((field) => fields[field] !== undefined)
+    .map((field) => [field, swap(fields[field] ?? null)]);
   return {
     ...fields,
-    ...(ticketOwner !== undefined && { ticketOwner: swap(ticketOwner) }),
-    ...(claimedBy !== undefined && { claimedBy: swap(claimedBy) }),
-    ...(closedBy !== undefined && { closedBy: swap(closedBy) }),
-    ...(participants && { participants: participants.map(swap) }),
-    ...(ofOwner && fields.ticketData !== undefined && { ticketData: null }),
-    ...(ofOwner && rating && { rating: { ...rating, comment: null } }),
+    ...Object.fromEntries(texts),
+    ...(fields.participants && { participants: fields.participants.map(swap) }),
+    ...(fields.ticketData !== undefined && { ticketData: own.data ? null : swap(fields.ticketData) }),
+    ...(rating && { rating: { ...rating, comment: own.comment ? null : swap(rating.comment) } }),
   };
 }
 
-function entryWithoutPerson(entry: HistoryEntry, person: Person, ofOwner: boolean): HistoryEntry {
+/** An entry of a history without the person, and what is theirs after it, from what was theirs before. */
+function entryWithoutPerson(entry: HistoryEntry, person: Person, own: Own): { entry: HistoryEntry; own: Own } {
   const { before, after, actorId } = entry;
-  return {
+  const { ticketOwner } = after;
+  const ticket = ticketOwner === undefined ? own.ticket : [person.discordId, person.standIn].includes(ticketOwner);
+  const next = {
+    ticket,
+    data: after.ticketData === undefined ? own.data : ticket,
+    comment: after.rating === undefined ? own.comment : ticket,
+  };
+  const erased = {
     ...entry,
     actorId: actorId === person.discordId ? person.standIn : actorId,
-    before: before && withoutPerson(before, person, ofOwner),
-    after: withoutPerson(after, person, ofOwner),
+    before: before && withoutPerson(before, person, own),
+    after: withoutPerson(after, person, next),
   };
+  return { entry: erased, own: next };
+}
+
+/** Takes a person out of the archived history of a ticket; answers what is theirs after it. */
+async function eraseFromArchive({ _id: ticketId, archivedTo }: TicketRecord, person: Person): Promise<Own> {
+  let own = nothingOwn;
+  for (let last = 0; last < archivedTo; ) {
+    const page = await ArchivedHistory.find({ ticketId, 'entry.seq': trusted({ $gt: last }) })
+      .sort({ 'entry.seq': 1 })
+      .limit(archiveBatch)
+      .lean();
+    const changes = page.flatMap(({ _id, entry }) => {
+      const erased = entryWithoutPerson(entry, person, own);
+      own = erased.own;
+      return isDeepStrictEqual(entry, erased.entry)
+        ? []
+        : [{ updateOne: { filter: { _id }, update: { $set: { entry: erased.entry } } } }];
+    });
+    if (changes.length > 0) await ArchivedHistory.bulkWrite(changes);
+    last = page.at(-1)?.entry.seq ?? archivedTo;
+  }
+  return own;
 }
 
 /** The ticket without the person, and with an entry in its history which says that somebody was erased. */
-function ticketWithoutPerson(ticket: TicketRecord, person: Person, ofOwner: boolean, keyId: string): TicketRecord {
-  const at = new Date(Math.max(Date.now(), ticket.updatedAt.getTime()));
+function ticketWithoutPerson(ticket: TicketRecord, person: Person, ownBefore: Own, keyId: string): TicketRecord {
+  let own = ownBefore;
+  const history = ticket.history.map((entry) => {
+    const erased = entryWithoutPerson(entry, person, own);
+    own = erased.own;
+    return erased.entry;
+  });
   const seq = ticket.version + 1;
-  const changes = { before: {}, after: {} };
-  const erasure: HistoryEntry = {
-    seq,
-    type: 'erase',
-    at,
-    actorId: null,
-    keyId,
-    commandId: null,
-    inputHash: null,
-    ...changes,
-  };
-  const history = [...ticket.history.map((entry) => entryWithoutPerson(entry, person, ofOwner)), erasure];
-  const rest = withoutPerson(ticket, person, ofOwner);
+  const at = new Date(Math.max(Date.now(), ticket.updatedAt.getTime()));
+  const unnamed = { actorId: null, commandId: null, inputHash: null };
+  history.push({ seq, type: 'erase', at, keyId, ...unnamed, before: {}, after: {} });
+  const rest = withoutPerson(ticket, person, own);
   return {
     ...rest,
     ...searchFields(rest),
@@ -87,32 +122,18 @@ function ticketWithoutPerson(ticket: TicketRecord, person: Person, ofOwner: bool
   };
 }
 
-/** Whether the ticket is, or once was, the person's own. */
-async function isOwn({ _id: ticketId, ticketOwner, history }: TicketRecord, discordId: string): Promise<boolean> {
-  const names = ({ before, after }: HistoryEntry) => [before?.ticketOwner, after.ticketOwner].includes(discordId);
-  if (ticketOwner === discordId || history.some(names)) return true;
-  const archived = ['before', 'after'].map((side) => ({ [`entry.${side}.ticketOwner`]: discordId }));
-  return (await ArchivedHistory.exists({ ticketId, $or: archived })) !== null;
-}
-
 /** Takes a person out of one ticket and its archived history, however often others change it meanwhile. */
 async function eraseFromTicket(ticketId: string, person: Person, keyId: string): Promise<void> {
-  const { discordId } = person;
   for (;;) {
     const ticket = await Ticket.findById(ticketId).lean();
     if (!ticket) return;
-    const ofOwner = await isOwn(ticket, discordId);
-    const archived = await ArchivedHistory.find(
-      ofOwner ? { ticketId } : { ticketId, $or: entryMentions(discordId, 'entry.') },
-    ).lean();
-    for (const { _id, entry } of archived) {
-      await ArchivedHistory.updateOne({ _id }, { entry: entryWithoutPerson(entry, person, ofOwner) });
-    }
-    // The ticket last: as long as it names the person, an erasure that was stopped finds it again.
+    const own = await eraseFromArchive(ticket, person);
     // As with every claim: who stands there is known among the users.
-    if (ticket.claimedBy === discordId) await findOrCreateUser(person.standIn, { userId: person.standInUserId });
-    const erased = ticketWithoutPerson(ticket, person, ofOwner, keyId);
-    const { matchedCount } = await Ticket.replaceOne({ _id: ticketId, version: ticket.version }, erased);
+    if (ticket.claimedBy === person.discordId) await findOrCreateUser(person.standIn, { userId: person.standInUserId });
+    const erased = ticketWithoutPerson(ticket, person, own, keyId);
+    // The ticket last: as long as it names the person, an erasure that was stopped finds it again.
+    const asRead = { _id: ticketId, version: ticket.version, archivedTo: ticket.archivedTo };
+    const { matchedCount } = await Ticket.replaceOne(asRead, erased);
     if (matchedCount > 0) return archiveHistory(erased);
   }
 }
@@ -133,6 +154,7 @@ export async function erasePerson(
   const inTicket = [
     ...mentions(discordId),
     { 'claimIntervals.claimer': discordId },
+    { searchWords: discordId },
     ...entryMentions(discordId, 'history.'),
   ];
   const [naming, archived] = await Promise.all([

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { HistoryEntry as ApiEntry, ClaimInterval as ApiInterval } from '@counterfoil/shared/history';
 import { model, mongo, Schema, trusted } from 'mongoose';
+import { inTransaction } from '../database/transaction.ts';
 import {
   type ClaimInterval,
   type HistoryEntry,
@@ -32,6 +33,7 @@ const schema = new Schema<ArchivedEntry>(
 );
 schema.index({ ticketId: 1, 'entry.seq': 1 });
 schema.index({ ticketId: 1, 'entry.commandId': 1 });
+schema.index({ guildId: 1 });
 export const ArchivedHistory = model<ArchivedEntry>('ArchivedHistory', schema);
 
 /** The version up to which entries have to move, so that the newest ones fit into the ticket. */
@@ -49,18 +51,20 @@ export function cutOf({ history }: Pick<TicketRecord, 'history'>): number {
 export async function copyToArchive(
   { ticketId, guildId }: { ticketId: string; guildId: string },
   entries: HistoryEntry[],
+  session?: mongo.ClientSession,
 ): Promise<void> {
   await ArchivedHistory.bulkWrite(
     entries.map((entry) => {
       const _id = `${ticketId}:${entry.seq}`;
       return { updateOne: { filter: { _id }, update: { $setOnInsert: { ticketId, guildId, entry } }, upsert: true } };
     }),
+    { ...(session && { session }) },
   );
 }
 
 /**
- * Moves the entries that no longer fit into documents of their own: copied first, then removed. Whoever dies in
- * between leaves copies, which the next command on the ticket makes again and removes.
+ * Moves the entries that no longer fit into documents of their own, all at once: whoever dies leaves them where they were, for
+ * the next command on the ticket, and an erasure or a deletion never meets a copy that it has not seen.
  */
 export async function archiveHistory({
   _id: ticketId,
@@ -69,22 +73,16 @@ export async function archiveHistory({
   historyBytes,
 }: Pick<TicketRecord, '_id' | 'version' | 'archivedTo' | 'historyBytes'>): Promise<void> {
   if (version - archivedTo <= kept.entries && historyBytes <= kept.bytes) return;
-  const ticket = await Ticket.findById(ticketId, { guildId: 1, history: 1 }).lean();
-  const cut = ticket ? cutOf(ticket) : 0;
-  if (!ticket || cut === 0) return;
-  const moving = ticket.history.filter(({ seq }) => seq <= cut);
-  await copyToArchive({ ticketId, guildId: ticket.guildId }, moving);
-  const staying = { $filter: { input: '$history', cond: { $gt: ['$$this.seq', cut] } } };
-  const { matchedCount } = await Ticket.updateOne(
-    { _id: ticketId },
-    [
-      { $set: { history: staying, archivedTo: { $max: ['$archivedTo', cut] } } },
-      { $set: { historyBytes: { $bsonSize: { history: '$history' } } } },
-    ],
-    { updatePipeline: true },
-  );
-  // It was deleted meanwhile: so are the copies.
-  if (matchedCount === 0) await ArchivedHistory.deleteMany({ ticketId });
+  await inTransaction(async (session) => {
+    const ticket = await Ticket.findById(ticketId, { guildId: 1, history: 1 }).session(session).lean();
+    const cut = ticket ? cutOf(ticket) : 0;
+    if (!ticket || cut === 0) return;
+    const moving = ticket.history.filter(({ seq }) => seq <= cut);
+    const history = ticket.history.filter(({ seq }) => seq > cut);
+    await copyToArchive({ ticketId, guildId: ticket.guildId }, moving, session);
+    const trimmed = { history, archivedTo: cut, historyBytes: mongo.BSON.calculateObjectSize({ history }) };
+    await Ticket.updateOne({ _id: ticketId }, trimmed, { session });
+  });
 }
 
 /** The entry of a command, in the ticket or in the archive. */

@@ -317,7 +317,8 @@ async function govern<Input extends CommandInput>(
 ): Promise<Governed | null> {
   if (!command.asksSettings?.(input)) return null;
   const ticket = await Ticket.findOne(visible, { guildId: 1, ticketType: 1, ticketOwner: 1 }).lean();
-  if (!ticket) return null;
+  // Not there, or not confirmed yet: an update that found it all the same would not have asked.
+  if (!ticket) throw new TicketNotFound(input.shortId);
   const { guildId, ticketType, ticketOwner } = ticket;
   const place = { guildId, ticketType: input.ticketType ?? ticketType, ticketOwner: input.ticketOwner ?? ticketOwner };
   const settings = await settingsOf(place);

@@ -2,7 +2,7 @@ import { model, type mongo, Schema, trusted } from 'mongoose';
 import { TicketChannel, type TicketChannelRecord } from '../channels/model.ts';
 import { inTransaction, patience } from '../database/transaction.ts';
 import { Cooldown, OwnerLimitReached } from '../errors.ts';
-import { Ticket, type TicketRecord } from './model.ts';
+import { Ticket } from './model.ts';
 
 /** Who has tickets of which type, and where: what limits and cooldowns are counted by. */
 export interface Place {
@@ -89,7 +89,7 @@ export async function checkLimit(
   place: Place,
   settings: TicketChannelRecord | null,
   written: 0 | 1,
-  session: mongo.ClientSession,
+  session: mongo.ClientSession | null,
 ): Promise<void> {
   const limit = settings?.maxOpenPerOwner ?? null;
   if (limit === null) return;
@@ -98,8 +98,10 @@ export async function checkLimit(
 }
 
 /** Throws OwnerLimitReached or Cooldown where a ticket may not be created now. */
-export async function checkCreate(ticket: TicketRecord, session: mongo.ClientSession): Promise<void> {
-  const { guildId, ticketType, ticketOwner, closed } = ticket;
+export async function checkCreate(
+  { guildId, ticketType, ticketOwner, closed }: Place & { closed?: boolean | undefined },
+  session: mongo.ClientSession | null = null,
+): Promise<void> {
   const place = { guildId, ticketType, ticketOwner };
   const settings = await settingsOf(place, session);
   if (!closed) await checkLimit(place, settings, 0, session);

@@ -29,6 +29,7 @@ const schema = new Schema<NoteRecord>(
   { collection: 'notes', versionKey: false, strict: 'throw' },
 );
 schema.index({ ticketId: 1, createdAt: 1, _id: 1 });
+schema.index({ guildId: 1 });
 export const Note = model<NoteRecord>('Note', schema);
 
 function toApi({ _id: noteId, authorId, text, createdAt }: NoteRecord): ApiNote {

@@ -34,8 +34,8 @@ const Erasure = model<ErasureRecord>('Erasure', schema);
 /** Tickets that are looked through at once. */
 const batchSize = 1000;
 
-/** Shaped as a Discord id, but none: those begin with another digit. */
-const makeStandIn = () => `0000${String(randomInt(2 ** 47)).padStart(15, '0')}`;
+/** Shaped as a Discord id, but none: those have 64 bits, and so no twenty digits that begin with 99. */
+const makeStandIn = () => `99${String(randomInt(2 ** 47)).padStart(18, '0')}`;
 
 /**
  * Takes a person out of everything that the key sees: their Discord id gives way to a stand-in, their texts are removed. Their

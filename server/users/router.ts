@@ -74,9 +74,9 @@ export const usersRouter = router({
         summary: 'Erase a person',
         description:
           'In every ticket and its history a stand-in, the same in all of them, takes the place of the Discord id, so that ' +
-          "figures stay. The `ticketData` and the rating's comment of their own tickets, the texts of their notes, their blocks and " +
-          'their name are removed; names of tickets stay. A key of some guilds erases them there only. It may take several ' +
-          'calls: repeat it until `done`.',
+          "figures stay. The `ticketData` and the rating's comment that they wrote as owners, the texts of their notes, their " +
+          'blocks and their name are removed. A key of some guilds erases them there only. It may take several calls: repeat ' +
+          'it until `done`.',
       },
     })
     .output(Erased)
