@@ -29,10 +29,10 @@ async function withDatabase(mayMake: boolean, use: (database: OpenDatabase) => P
 }
 
 /** Migrates. An embedded database that a service runs is of that service's version, and is not changed beneath it. */
-function migrateDatabase(): Promise<number> {
+function migrateDatabase({ again }: { again?: true }): Promise<number> {
   return withDatabase(false, async ({ shared }) => {
     if (shared) await prepareDatabase({ mayMigrate: false, report });
-    else if ((await migrate(report)).length > 0) return 0;
+    else if ((await migrate(report, again === true)).length > 0) return 0;
     report('The database is up to date: nothing to migrate.');
     return 0;
   });
@@ -71,8 +71,8 @@ async function importFile(path = '-'): Promise<number> {
   const source = path === '-' ? process.stdin : (await openFile(path)).createReadStream();
   return withDatabase(true, async ({ ours }) => {
     await prepareDatabase({ mayMigrate: ours, report });
-    const { refused } = await importLines(source, report);
-    return refused > 0 ? 1 : 0;
+    const { refused, brokenOff } = await importLines(source, report);
+    return refused > 0 || brokenOff ? 1 : 0;
   });
 }
 
@@ -109,6 +109,7 @@ program
 program
   .command('migrate')
   .description('bring the stored data up to this version')
+  .option('-a, --again', 'run every step again, for what an older version has written since')
   .addHelpText(
     'after',
     `
@@ -116,7 +117,7 @@ Make a backup and stop every process of the older version first. Broken off, it 
 again; where nothing is to do, it does nothing. An embedded database is also migrated by each start.
 ${environment}`,
   )
-  .action(() => runToEnd(migrateDatabase()));
+  .action((choice: { again?: true }) => runToEnd(migrateDatabase(choice)));
 
 program
   .command('export')
@@ -151,7 +152,8 @@ program
     'after',
     `
 What is there already stays as it is, so that importing again is safe, also after a break. A line that cannot go in is
-reported with its number and the others go in; the exit code is then 1. Ticket numbers that come next are raised.
+reported with its number and the others go in; the exit code is then 1, as it is where an export has no last line. Ticket
+numbers that come next are raised. Limits, cooldowns and blocks are not asked.
 The README says what a line needs. The service may run meanwhile.
 ${environment}`,
   )

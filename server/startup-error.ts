@@ -1,3 +1,6 @@
+import { mongo } from 'mongoose';
+import { redact } from './operations/logger.ts';
+
 /** Exit codes of the server process; the README's table "When it does not start" explains each. */
 export const exitCodes = {
   badConfiguration: 2,
@@ -24,7 +27,8 @@ export class StartupError extends Error {
 
 /** Writes a line for the operator, to standard error: standard output is the log's or the export's alone. */
 export function report(line: string): void {
-  process.stderr.write(`${line}\n`);
+  // What a line quotes must not steer the terminal.
+  process.stderr.write(`${line.replace(/(?![\n\t])\p{Cc}/gu, '?')}\n`);
 }
 
 /** Ends the process with the work: with its exit code, or that of the error, which is reported. */
@@ -32,8 +36,20 @@ export function runToEnd(work: Promise<number>): void {
   work.then(
     (code) => process.exit(code),
     (error: unknown) => {
-      report(error instanceof StartupError ? error.message : String(error instanceof Error ? error.stack : error));
+      // Who reads the output has seen enough.
+      if (isSystemError(error) && error.code === 'EPIPE') process.exit(0);
+      report(describe(error));
       process.exit(error instanceof StartupError ? error.exitCode : 1);
     },
   );
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error;
+}
+
+function describe(error: unknown): string {
+  if (error instanceof StartupError || isSystemError(error)) return error.message;
+  if (error instanceof mongo.MongoError) return `The database failed: ${redact(error.message)}. Run the command again.`;
+  return String(error instanceof Error ? error.stack : error);
 }

@@ -14,7 +14,9 @@ const Time = TimeInput('A time.');
 const count = z
   .int(expected('a whole number of at least 1'))
   .min(1, { error: 'Expected a whole number of at least 1' })
-  .max(2 ** 31 - 1, { error: 'Expected a whole number below 2^31' });
+  .max(2 ** 40, { error: 'Expected a whole number up to 2^40' });
+/** A higher one in an old ticket is a slip, and would raise the numbers of all that follow. */
+const highestOldNumber = 2 ** 31 - 1;
 const flag = z.boolean(expected('a boolean')).nullish();
 const keyId = lineText(64);
 const hash = z.string(expected('a hash')).regex(/^[\w-]{43}$/, { error: 'Expected a SHA-256 in base64url' });
@@ -27,6 +29,9 @@ export const ExportLine = z.strictObject({
   }),
   guildId: GuildId.nullable(),
 });
+
+/** The last line of an export: without it the export was broken off. */
+export const EndLine = z.strictObject({ kind: z.literal('end') });
 
 export const UserLine = z.strictObject({
   kind: z.literal('user'),
@@ -66,10 +71,15 @@ export const CounterLine = z.strictObject({ kind: z.literal('counter'), guildId:
 export type CounterLine = z.output<typeof CounterLine>;
 
 const person = Snowflake.nullish();
-const labels = z.array(Label).max(limits.labels, { error: `At most ${limits.labels} labels` });
+const isSet = (values: string[]) => new Set(values).size === values.length;
+const labels = z
+  .array(Label)
+  .max(limits.labels, { error: `At most ${limits.labels} labels` })
+  .refine(isSet, { error: 'A label is given twice' });
 const participants = z
   .array(Snowflake)
-  .max(limits.participants, { error: `At most ${limits.participants} participants` });
+  .max(limits.participants, { error: `At most ${limits.participants} participants` })
+  .refine(isSet, { error: 'A participant is given twice' });
 const rating = z.strictObject({
   rating: z.int().min(1).max(5),
   comment: LongText.nullable().default(null),
@@ -141,6 +151,7 @@ export const TicketLine = z
     claimed: flag,
     claimedBy: z.union([Snowflake, z.literal('')], { error: 'Expected a Discord id, or null for none' }).nullish(),
     claimedAt: Time.nullish(),
+    claimerId: Uuid.nullish(),
     closed: flag,
     closedBy: person,
     closeReason: LongText.nullish(),
@@ -154,7 +165,7 @@ export const TicketLine = z
     createdAt: Time.nullish(),
     updatedAt: Time.nullish(),
     contentHash: hash.nullish(),
-    claimIntervals: z.array(IntervalLine).nullish(),
+    claimIntervals: z.array(IntervalLine).max(50_000, { error: 'At most 50,000 intervals' }).nullish(),
     history: z.array(EntryLine).min(1, { error: 'Expected one entry at least' }).nullish(),
     notes: z.array(NoteLine).nullish(),
   })
@@ -170,7 +181,10 @@ export const TicketLine = z
     for (const field of ['closedBy', 'closeReason', 'closedAt'] as const) {
       if (!closed && line[field]) refuse(field, 'Is for a closed ticket: status must be closed');
     }
+    const noteIds = (line.notes ?? []).flatMap(({ noteId }) => noteId ?? []);
+    if (!isSet(noteIds)) refuse('notes', 'A noteId is given twice');
     if (!line.history) {
+      if ((line.ticketNumber ?? 1) > highestOldNumber) refuse('ticketNumber', 'Expected a whole number below 2^31');
       if ((line.version ?? 1) !== 1) refuse('version', 'Must be 1 where history is missing');
       if (line.claimIntervals) refuse('claimIntervals', 'Needs history');
       return;

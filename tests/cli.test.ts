@@ -121,7 +121,7 @@ describe('export and import', () => {
     const kinds = lines.map(({ kind }) => kind);
     expect(kinds).toEqual([...kinds].sort((a, b) => order.indexOf(a) - order.indexOf(b)));
     const ofKind = (kind: string) => lines.filter((line) => line.kind === kind);
-    expect(order.map((kind) => ofKind(kind).length)).toEqual([1, 5, 2, 2, 2, 8]);
+    expect(order.map((kind) => ofKind(kind).length)).toEqual([1, 5, 2, 2, 2, 8, 1]);
     expect(exported).not.toMatch(/secret|cfl_/);
     const long = ofKind('ticket').filter(({ version }) => version === 61);
     expect(long).toHaveLength(2);
@@ -148,6 +148,14 @@ describe('export and import', () => {
     const next = { ticketType: 'support', guildId: guilds[0], ticketOwner: person };
     expect((await service.ok('tickets.create', next)).ticket.ticketNumber).toBe(4);
     expect((await service.ok('tickets.list', { guildId: guilds[0], q: 'größe' })).tickets).toHaveLength(1);
+  });
+
+  test('an export that was broken off is not taken for a whole one', async () => {
+    await using database = await newDatabase();
+    const { code, stderr } = await runCli(['import'], database.env, exported.split('\n').slice(0, -2).join('\n'));
+    expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringContaining('The export was broken off') });
+    expect(await runCli(['import'], database.env, exported)).toMatchObject({ code: 0 });
+    expect((await runCli(['export'], database.env)).stdout).toBe(exported);
   });
 
   test('again is safe: nothing is written twice, and what has changed since stays', async () => {
@@ -191,12 +199,18 @@ describe('export and import', () => {
     // In every line once, at its beginning, within it, and at its end.
     const ends = exported.split('\n').map((line) => Buffer.byteLength(line) + 1);
     for (const [place, length] of ends.entries()) ends[place] = length + (ends[place - 1] ?? 0);
-    for (const cut of [0, 20, ...ends.filter((_, place) => place % 4 === 1), (ends[5] ?? 0) + 7, bytes.length - 1]) {
+    const within = ends.filter((end, place) => place % 4 === 1 && end < bytes.length);
+    for (const cut of [0, 20, ...within, (ends[5] ?? 0) + 7, bytes.length - 1]) {
       await writeFile(path, bytes.subarray(0, cut));
       const { code, stderr } = await runCli(['export', '--output', path, '--resume'], from.env);
       expect({ code, stderr }).toMatchObject({ code: 0 });
       expect(await readFile(path, 'utf8')).toBe(exported);
     }
+    const complete = await runCli(['export', '--output', path, '--resume'], from.env);
+    expect(complete).toMatchObject({ code: 2, stderr: expect.stringContaining('this export is complete') });
+    await writeFile(path, `${exported}{"kind":"x"}\n`);
+    const strange = await runCli(['export', '--output', path, '--resume'], from.env);
+    expect(strange).toMatchObject({ code: 2, stderr: expect.stringContaining('not one of an export') });
     await writeFile(path, 'precious\nwords');
     const refused = await runCli(['export', '--output', path, '--resume'], from.env);
     expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('does not begin as an export does') });
@@ -207,7 +221,7 @@ describe('export and import', () => {
   });
 });
 
-const order = ['export', 'user', 'channel', 'block', 'counter', 'ticket'];
+const order = ['export', 'user', 'channel', 'block', 'counter', 'ticket', 'end'];
 
 /** Everything that is stored for tickets, with the order of fields. */
 async function everything({ db }: Database) {
@@ -284,7 +298,8 @@ describe('old tickets of a bot', () => {
 
   test('bad lines are reported with number and field, and the rest goes in', async () => {
     await using database = await newDatabase();
-    const good = oldTicket({ ticketShortId: 'good', ticketName: 'taken' });
+    const notes = [{ noteId: randomUUID(), authorId: person, text: 'x', createdAt: '2024-05-01T09:00:00Z' }];
+    const good = { ...oldTicket({ ticketShortId: 'good', ticketName: 'taken' }), ticketId: randomUUID(), notes };
     const cases: [line: string, problem: string][] = [
       ['{"kind":"ticket"', 'Not valid JSON'],
       ['[]', 'kind: Expected one of user, channel, block, counter, ticket'],
@@ -299,6 +314,11 @@ describe('old tickets of a bot', () => {
       [JSON.stringify({ kind: 'user', userDiscordId: '12' }), 'userDiscordId: Expected a Discord id'],
       [JSON.stringify({ kind: 'export', format: 2, guildId: null }), 'format: Expected 1'],
       [JSON.stringify(oldTicket({ ticketShortId: 'good' })), 'ticketShortId: another ticket has it'],
+      [JSON.stringify(oldTicket({ createdAt: '9999-12-31T23:59:59-23:59' })), 'createdAt: The year must be'],
+      [JSON.stringify(oldTicket({ ticketNumber: 2 ** 31 })), 'ticketNumber: Expected a whole number below 2^31'],
+      [JSON.stringify(oldTicket({ labels: ['a', 'a'] })), 'labels: A label is given twice'],
+      [JSON.stringify(oldTicket({ ticketId: good.ticketId })), 'ticketId: a ticket with other content has it'],
+      [JSON.stringify(oldTicket({ notes: good.notes })), 'notes: a noteId is taken by another ticket'],
       [JSON.stringify(oldTicket({ ticketName: 'taken' })), 'ticketName: another open ticket of the guild is called'],
     ];
     const bad = cases.map(([line]) => line);

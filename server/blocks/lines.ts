@@ -23,5 +23,10 @@ export async function importBlocks(lines: BlockLine[]): Promise<Outcome[]> {
     createdAt: createdAt ?? new Date(),
   }));
   const refusals = await insertEach(Block, records);
-  return lines.map((_, place) => (refusals[place] ? 'present' : 'imported'));
+  return Promise.all(
+    records.map(async ({ guildId, discordId, ticketType }, place): Promise<Outcome> => {
+      if (!refusals[place]) return 'imported';
+      return (await Block.exists({ guildId, discordId, ticketType })) ? 'present' : { problem: 'id: is another block' };
+    }),
+  );
 }

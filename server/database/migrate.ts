@@ -63,11 +63,12 @@ export async function prepareDatabase({ mayMigrate, report }: { mayMigrate: bool
   );
 }
 
-/** Runs the migrations that the connected database still needs, one process at a time; answers their names. */
-export async function migrate(report: Report): Promise<string[]> {
+/** Runs the migrations that the connected database still needs, or all `again`, one process at a time; answers their names. */
+export async function migrate(report: Report, again = false): Promise<string[]> {
   const db = connected();
   await using lock = await takeLock(db, report);
-  const pending = await pendingOn(db);
+  const needed = await pendingOn(db);
+  const pending = again ? migrations : needed;
   for (const { name, up } of pending) {
     let reportedAt = performance.now();
     await up(db, (done) => {

@@ -1,16 +1,19 @@
 import { changedFields, type TicketLine } from '@counterfoil/shared/transfer';
-import { type QueryFilter, trusted } from 'mongoose';
+import { trusted } from 'mongoose';
+import { behind } from '../database/cursor.ts';
 import { concernOf, type Scope } from '../transfer/lines.ts';
 import { ArchivedHistory } from './history.ts';
 import { type HistoryEntry, Ticket, type TicketFields, type TicketRecord, toApi } from './model.ts';
 import { Note, type NoteRecord } from './notes.ts';
 
 const pageSize = 100;
+const oldest = { field: 'createdAt', direction: 1 } as const;
+
 /** The tickets as lines, the oldest first: a ticket that is created meanwhile comes behind. */
 export async function* exportTickets(scope: Scope, after: TicketLine | null): AsyncGenerator<object> {
   const filter = scope.guildId === null ? {} : { guildId: scope.guildId };
   const index = { ...(scope.guildId !== null && { guildId: 1 }), createdAt: -1, _id: -1 } as const;
-  let position = after?.ticketId && after.createdAt ? behind(after.createdAt, after.ticketId) : {};
+  let position = after?.ticketId && after.createdAt ? behind(oldest, [after.createdAt.getTime(), after.ticketId]) : {};
   for (;;) {
     const page = await Ticket.find({ $and: [filter, position] })
       .sort({ createdAt: 1, _id: 1 })
@@ -25,19 +28,10 @@ export async function* exportTickets(scope: Scope, after: TicketLine | null): As
       // Deleted since the page was read: its history goes first.
       if (archived.length < ticket.archivedTo && !(await Ticket.exists({ _id: ticket._id }))) continue;
       yield lineOf(ticket, archived, notes.get(ticket._id) ?? []);
-      position = behind(ticket.createdAt, ticket._id);
+      position = behind(oldest, [ticket.createdAt.getTime(), ticket._id]);
     }
     if (page.length < pageSize) return;
   }
-}
-
-function behind(createdAt: Date, _id: string): QueryFilter<TicketRecord> {
-  const later = { createdAt: trusted({ $gt: createdAt }) };
-  // The bound on the time alone lets the index begin there; the $or decides among equal times.
-  return {
-    createdAt: trusted({ $gte: createdAt }),
-    $or: [{ createdAt, _id: trusted({ $gt: _id }) }, later],
-  };
 }
 
 async function notesOf(tickets: TicketRecord[], scope: Scope): Promise<Map<string, NoteRecord[]>> {
@@ -66,6 +60,7 @@ function lineOf(ticket: TicketRecord, archived: HistoryEntry[], notes: NoteRecor
   return {
     kind: 'ticket',
     ...toApi(ticket),
+    claimerId: ticket.claimerId,
     contentHash: ticket.contentHash,
     claimIntervals: ticket.claimIntervals.map(({ claimer, from, to, endReason }) => ({ claimer, from, to, endReason })),
     history: [...archived, ...ticket.history].map(entryLine),

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { TicketLine } from '@counterfoil/shared/transfer';
 import { mongo, trusted } from 'mongoose';
 import { duplicateField } from '../database/unique.ts';
+import { UserExists } from '../errors.ts';
 import { insertEach, type Outcome } from '../transfer/lines.ts';
 import { findOrCreateUser, User } from '../users/model.ts';
 import { makeShortId, nameOf } from './create.ts';
@@ -42,20 +43,28 @@ export async function importTickets(lines: TicketLine[]): Promise<Outcome[]> {
     const contentHash = line.contentHash ?? hash.toString('base64url');
     return { line, ticketId: line.ticketId ?? idFrom(hash), contentHash };
   });
-  const ids = arrivals.map(({ ticketId }) => ticketId);
-  const repeats = arrivals.filter(({ ticketId }, place) => ids.indexOf(ticketId) < place);
-  const outcomes = await write(arrivals.filter((arrival) => !repeats.includes(arrival)));
+  const taken = new Set<string>();
+  const [firsts, repeats]: [Arrival[], Arrival[]] = [[], []];
+  for (const arrival of arrivals) {
+    const ids = [arrival.ticketId, ...noteIdsOf(arrival)];
+    (ids.some((id) => taken.has(id)) ? repeats : firsts).push(arrival);
+    for (const id of ids) taken.add(id);
+  }
+  const outcomes = await write(firsts);
   for (const repeat of repeats) for (const [arrival, outcome] of await write([repeat])) outcomes.set(arrival, outcome);
   return arrivals.map((arrival) => outcomes.get(arrival) ?? 'present');
 }
 
 async function write(arrivals: Arrival[]): Promise<Map<Arrival, Outcome>> {
   const ids = arrivals.map(({ ticketId }) => ticketId);
-  const present = new Set(await Ticket.distinct('_id', { _id: trusted({ $in: ids }) }));
+  const known = await Ticket.find({ _id: trusted({ $in: ids }) }, { contentHash: 1 }).lean();
+  const present = new Map(known.map(({ _id, contentHash }) => [_id, contentHash]));
   const foreign = await foreignNotes(arrivals);
   const outcomes = new Map<Arrival, Outcome>();
   for (const arrival of arrivals) {
-    if (present.has(arrival.ticketId)) outcomes.set(arrival, 'present');
+    const there = present.get(arrival.ticketId);
+    if (there === arrival.contentHash) outcomes.set(arrival, 'present');
+    else if (there !== undefined) outcomes.set(arrival, { problem: 'ticketId: a ticket with other content has it' });
     else if (foreign.has(arrival)) outcomes.set(arrival, { problem: 'notes: a noteId is taken by another ticket' });
   }
   const coming = arrivals.filter((arrival) => !outcomes.has(arrival));
@@ -74,9 +83,11 @@ async function write(arrivals: Arrival[]): Promise<Map<Arrival, Outcome>> {
   return outcomes;
 }
 
+const noteIdsOf = ({ line }: Arrival) => (line.notes ?? []).flatMap(({ noteId }) => noteId ?? []);
+
 /** The arrivals with a note that stands in another ticket. */
 async function foreignNotes(arrivals: Arrival[]): Promise<Set<Arrival>> {
-  const ids = arrivals.flatMap(({ line }) => (line.notes ?? []).flatMap(({ noteId }) => noteId ?? []));
+  const ids = arrivals.flatMap(noteIdsOf);
   if (ids.length === 0) return new Set();
   const known = await Note.find({ _id: trusted({ $in: ids }) }, { ticketId: 1 }).lean();
   const ticketOf = new Map(known.map(({ _id, ticketId }) => [_id, ticketId]));
@@ -101,10 +112,20 @@ async function idsOfClaimers(arrivals: Arrival[]): Promise<Map<string, string>> 
   const claimers = new Set(arrivals.flatMap(({ line }) => line.claimedBy || []));
   const known = await User.find({ discordId: trusted({ $in: [...claimers] }) }).lean();
   const ids = new Map(known.map(({ _id, discordId }) => [discordId, _id]));
-  for (const claimer of claimers) {
-    if (!ids.has(claimer)) ids.set(claimer, (await findOrCreateUser(claimer)).user._id);
+  for (const { line } of arrivals) {
+    const { claimedBy, claimerId } = line;
+    if (claimedBy && !ids.has(claimedBy)) ids.set(claimedBy, await makeKnown(claimedBy, claimerId ?? undefined));
   }
   return ids;
+}
+
+/** The database UUID of a claimer who is not known: the one that is wanted, unless it is another person's. */
+async function makeKnown(discordId: string, userId: string | undefined): Promise<string> {
+  const made = findOrCreateUser(discordId, { userId }).catch((error: unknown) => {
+    if (error instanceof UserExists) return findOrCreateUser(discordId);
+    throw error;
+  });
+  return (await made).user._id;
 }
 
 /** The ticket of a line, its whole history still in it; what the line does not say follows from what it says. */
@@ -180,8 +201,10 @@ function withoutArchived(ticket: TicketRecord): TicketRecord {
   return { ...ticket, history, archivedTo, historyBytes: mongo.BSON.calculateObjectSize({ history }) };
 }
 
-/** Copies what is kept outside of the tickets: the entries that do not fit into them, and the notes. */
+/** Copies what is kept outside of the tickets, in place of what an import that was broken off has left there. */
 async function copyParts(arrivals: Arrival[], tickets: TicketRecord[]): Promise<void> {
+  const ofArrivals = { ticketId: trusted({ $in: arrivals.map(({ ticketId }) => ticketId) }) };
+  await Promise.all([Note.deleteMany(ofArrivals), ArchivedHistory.deleteMany(ofArrivals)]);
   const notes: NoteRecord[] = [];
   for (const [place, { line, ticketId }] of arrivals.entries()) {
     const ticket = tickets[place];

@@ -1,4 +1,5 @@
 import mongoose, { type mongo } from 'mongoose';
+import { StartupError } from '../startup-error.ts';
 import { firstLine } from './export-file.ts';
 import { kinds } from './kinds.ts';
 import type { Scope } from './lines.ts';
@@ -43,13 +44,24 @@ export async function* exportChunks(options: ExportOptions): AsyncGenerator<stri
 
 async function* lines({ guildId, after }: ExportOptions, session: mongo.ClientSession | null): AsyncGenerator<object> {
   const scope: Scope = { guildId, session };
-  const last = after === null ? null : JSON.parse(after);
+  const last = after === null ? null : lastOf(after);
   if (last === null) yield firstLine(guildId);
+  if (last?.kind === 'end') throw new StartupError('badConfiguration', '--resume: this export is complete.');
   const names = [...kinds.keys()];
   for (const [name, { schema, lines: linesOf }] of [...kinds].slice(Math.max(0, names.indexOf(last?.kind)))) {
     const position = last?.kind === name ? schema.parse(last) : null;
     for await (const line of linesOf(scope, position)) yield inOrder(line, Object.keys(schema.shape));
   }
+  yield { kind: 'end' };
+}
+
+/** The last line of a file; throws a StartupError where it is none of an export. */
+function lastOf(text: string) {
+  try {
+    const line = JSON.parse(text);
+    if (['export', 'end'].includes(line.kind) || kinds.get(line.kind)?.schema.parse(line)) return line;
+  } catch {}
+  throw new StartupError('badConfiguration', '--resume: the last whole line of the file is not one of an export.');
 }
 
 /** The fields in the order of the schema: the database keeps them in the order in which they were written. */

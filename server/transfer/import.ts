@@ -1,4 +1,5 @@
-import { ExportLine } from '@counterfoil/shared/transfer';
+import { EndLine, ExportLine } from '@counterfoil/shared/transfer';
+import type { z } from 'zod';
 import { issuesOf } from '../errors.ts';
 import { kinds } from './kinds.ts';
 import type { Outcome } from './lines.ts';
@@ -20,11 +21,13 @@ export interface Totals {
   imported: number;
   present: number;
   refused: number;
+  /** Whether an export began, and never came to its last line. */
+  brokenOff: boolean;
 }
 
 /** Imports lines, a batch at a time; tells of each one that cannot go in why, and lets the others in. */
 export async function importLines(source: AsyncIterable<Buffer>, report: (line: string) => void): Promise<Totals> {
-  const totals: Totals = { imported: 0, present: 0, refused: 0 };
+  const totals: Totals = { imported: 0, present: 0, refused: 0, brokenOff: false };
   let waiting: Parsed[] = [];
   let length = 0;
   let reportedAt = performance.now();
@@ -44,14 +47,24 @@ export async function importLines(source: AsyncIterable<Buffer>, report: (line: 
   }
 
   for await (const line of readLines(source)) {
-    waiting.push(parse(line));
+    const parsed = parse(line);
+    if (frame.has(parsed.kind)) totals.brokenOff = parsed.kind === 'export';
+    waiting.push(parsed);
     length += line.text.length;
     if (waiting.length >= batch.lines || length >= batch.length) await flush();
   }
   await flush();
   report(`Done: ${describe(totals)}.`);
+  if (totals.brokenOff)
+    report('The export was broken off: its last line is missing. Go on with it by export --resume.');
   return totals;
 }
+
+/** The lines before and behind all others of an export. */
+const frame = new Map<string, z.ZodObject>([
+  ['export', ExportLine],
+  ['end', EndLine],
+]);
 
 function describe({ imported, present, refused }: Totals): string {
   return `${imported} imported, ${present} already there, ${refused} refused`;
@@ -67,7 +80,7 @@ function parse({ number, text, problem }: Line): Parsed {
     return refused(`Not valid JSON: ${error instanceof Error ? error.message : error}`);
   }
   const kind = typeof value === 'object' && value !== null && 'kind' in value ? String(value.kind) : '';
-  const schema = kind === 'export' ? ExportLine : kinds.get(kind)?.schema;
+  const schema = frame.get(kind) ?? kinds.get(kind)?.schema;
   if (!schema) return refused(`kind: Expected one of ${[...kinds.keys()].join(', ')}`);
   const { data, error } = schema.safeParse(value);
   if (!error) return { number, kind, content: data, problem: null };
