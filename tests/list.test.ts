@@ -171,7 +171,10 @@ contract('lists', ({ ok, refused, createTicket }) => {
       nextCursor: null,
       truncated: true,
     });
-    expect((await ok('tickets.list', { guildId, q: 'rare word' })).tickets).toHaveLength(1);
+    expect((await ok('tickets.list', { guildId, q: 'word rare' })).tickets).toHaveLength(1);
+    const search = await rarestFirst({ guildId, q: 'word rare', sort: 'newest' as const });
+    const plan = await findPage({ keyId: 'test', scope: 'read', guildIds: null }, search, 26).explain('executionStats');
+    expect(executionStats(plan)).toMatchObject({ nReturned: 1, totalKeysExamined: 1, totalDocsExamined: 1 });
     for (const wrong of [
       { q: 'word' },
       { guildId, q: '…!' },
@@ -273,7 +276,7 @@ contract('paging through 10,000 tickets', (contract) => {
   }, 600_000);
 });
 
-contract('the indexes of lists', ({ ok, createTicket }) => {
+contract('the indexes of lists', ({ ok }) => {
   test('examine about one key a result, for a guild alone and with each indexed filter', async () => {
     const guildId = snowflake();
     const [ticketOwner, claimedBy, channelId] = [snowflake(), snowflake(), snowflake()];
@@ -311,16 +314,6 @@ contract('the indexes of lists', ({ ok, createTicket }) => {
         expect({ filter, sort, few: totalKeysExamined <= 28 }).toEqual({ filter, sort, few: true });
       }
     }
-  });
-
-  test('of several words of a search, the rarest bounds the index', async () => {
-    const guildId = snowflake();
-    for (let place = 0; place < 12; place += 1) await createTicket({ guildId });
-    const key = { keyId: 'test', scope: 'read', guildIds: null } as const;
-    const search = await rarestFirst({ guildId, q: 'support 0001', sort: 'newest' as const });
-    const plan = await findPage(key, search, 26).explain('executionStats');
-    const { nReturned, totalKeysExamined, totalDocsExamined } = executionStats(plan);
-    expect([nReturned, totalKeysExamined, totalDocsExamined]).toEqual([1, 1, 1]);
   });
 });
 

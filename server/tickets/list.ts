@@ -47,18 +47,6 @@ function foundBy({ guildId = '', q = '', words = wordsOf(q) }: Search<CountTicke
   return { guildId, searchWords: trusted({ $all: words }) };
 }
 
-/** The query with its rarest word first: all tickets with the first word are looked at, until there are enough matches. */
-export async function rarestFirst<Query extends CountTickets>(query: Query): Promise<Search<Query>> {
-  const words = query.q === undefined ? [] : wordsOf(query.q);
-  if (words.length < 2) return query;
-  const counted = words.map(async (word) => {
-    const found = Ticket.countDocuments(foundBy({ ...query, words: [word] }));
-    return [await found.limit(countLimit).hint(searchIndex).maxTimeMS(timeLimit), word] as const;
-  });
-  const ordered = (await Promise.all(counted)).toSorted(([a], [b]) => a - b);
-  return { ...query, words: ordered.map(([, word]) => word) };
-}
-
 function filterOf(key: Principal, query: Search<CountTickets>): QueryFilter<TicketRecord>[] {
   const { guildId, ticketType, status, ticketOwner, claimedBy, channelId, label, priority } = query;
   const { createdAfter, createdBefore, q } = query;
@@ -84,6 +72,21 @@ async function floorOf(query: Search<CountTickets>): Promise<Position | null> {
     .maxTimeMS(timeLimit)
     .lean();
   return floor && [floor.createdAt.getTime(), floor._id];
+}
+
+/**
+ * The query with its rarest word first, as tickets are looked at by the first until there are enough matches: the word
+ * whose 1,001st ticket is the oldest, or that has none. This costs as many keys in a large guild as in a small one.
+ */
+export async function rarestFirst<Query extends CountTickets>(query: Query): Promise<Search<Query>> {
+  const words = query.q === undefined ? [] : wordsOf(query.q);
+  if (words.length < 2) return query;
+  const reaching = words.map(async (word) => {
+    const floor = await floorOf({ ...query, words: [word] });
+    return { word, backTo: floor?.[0] ?? Number.MIN_SAFE_INTEGER };
+  });
+  const ordered = (await Promise.all(reaching)).toSorted((a, b) => a.backTo - b.backTo);
+  return { ...query, words: ordered.map(({ word }) => word) };
 }
 
 const above = (floor: Position | null) => (floor ? behind(orders.oldest, floor) : {});
