@@ -17,7 +17,7 @@ const { values } = parseArgs({
   options: {
     large: { type: 'string', default: '1000000' },
     small: { type: 'string', default: '10000' },
-    samples: { type: 'string', default: '2000' },
+    samples: { type: 'string', default: '1000' },
     warmup: { type: 'string', default: '250' },
     seed: { type: 'string', default: '1' },
     // A folder to keep the databases in, and to take them from where an earlier run has filled them.
@@ -85,7 +85,7 @@ async function judge(sides: [Side, Side]): Promise<Result[]> {
 }
 
 const cells = (name: string, ...numbers: string[]) =>
-  [name.padEnd(34), ...numbers.map((cell) => cell.padStart(9))].join('');
+  [name.padEnd(34), ...numbers.map((cell) => cell.padStart(11))].join('');
 
 function line(result: Result): string {
   const { kind, round, p50, p99 } = result;

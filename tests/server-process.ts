@@ -48,10 +48,10 @@ export function spawnServer({ env }: Start) {
   };
 }
 
-/** Runs the real server, and waits until it has greeted its operator; throws where it ends instead, or takes too long. */
-export async function startServer(start: Start, milliseconds = 60_000) {
+/** Runs the real server, and waits until it has greeted its operator; throws where it ends instead. */
+export async function startServer(start: Start) {
   const server = spawnServer(start);
-  const greeted = until(() => server.stderr().includes("-d '"), milliseconds).then(() => 'greeted');
+  const greeted = until(() => server.stderr().includes("-d '"), 60_000).then(() => 'greeted');
   const outcome = await Promise.race([greeted, server.exited]).catch(() => 'silence');
   if (outcome !== 'greeted') {
     await server[Symbol.asyncDispose]();
