@@ -186,10 +186,11 @@ describe.concurrent('operations', { timeout: 90_000 }, () => {
     const open = async () =>
       metric(await (await server.get('/metrics')).text(), 'counterfoil_database_connections{state="open"}');
     expect(metric(text, 'counterfoil_database_connections{state="in_use"}')).toBe(0);
-    expect(await open()).toBe(1);
+    const few = await open();
+    expect(few).toBeLessThan(5);
     await Promise.all(Array.from({ length: 8 }, () => server.rest('tickets.get', { shortId: id })));
     const grown = await open();
-    expect(grown).toBeGreaterThan(1);
+    expect(grown).toBeGreaterThan(few);
     expect(grown).toBeLessThanOrEqual(8);
     expect(
       metric(await (await server.get('/metrics')).text(), 'counterfoil_database_connections{state="in_use"}'),
