@@ -31,6 +31,19 @@ export function report(line: string): void {
   process.stderr.write(`${line.replace(/(?![\n\t])\p{Cc}/gu, '?')}\n`);
 }
 
+/** Milliseconds between two signs of progress. */
+const progressEvery = 2000;
+
+/** Reports a line where the last one, or the beginning, is two seconds ago; leaves out the others. */
+export function nowAndThen(tell: (line: string) => void): (line: string) => void {
+  let toldAt = performance.now();
+  return (line) => {
+    if (performance.now() - toldAt < progressEvery) return;
+    toldAt = performance.now();
+    tell(line);
+  };
+}
+
 /** Ends the process with the work: with its exit code, or that of the error, which is reported. */
 export function runToEnd(work: Promise<number>): void {
   work.then(

@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { BlockLine } from '@counterfoil/shared/transfer';
-import { insertEach, type Outcome, pagesById, type Scope } from '../transfer/lines.ts';
+import { inScope, insertEach, type Outcome, pagesById, type Scope } from '../transfer/lines.ts';
 import { Block, toApi } from './model.ts';
 
 /** The blocks as lines, by id. */
 export async function* exportBlocks(scope: Scope, after: BlockLine | null): AsyncGenerator<object> {
-  const filter = scope.guildId === null ? {} : { guildId: scope.guildId };
-  for await (const blocks of pagesById(Block, filter, scope, after?.id)) {
+  for await (const blocks of pagesById(Block, inScope(scope), scope, after?.id)) {
     for (const block of blocks) yield { kind: 'block', id: block._id, ...toApi(block) };
   }
 }

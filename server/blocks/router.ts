@@ -42,7 +42,7 @@ export const blocksRouter = router({
     .output(BlockList)
     .query(async ({ input: { guildId, limit, cursor } }) => {
       const query = { blocks: guildId };
-      const position = cursor === undefined ? null : ((await readCursor(query, cursor)) as Position);
+      const position = cursor === undefined ? null : await readCursor<Position>(query, cursor);
       const older = position ? behind({ field: 'createdAt', direction: -1 }, position) : {};
       const found = await Block.find({ guildId, $and: [inForce(), older] })
         .sort({ createdAt: -1, _id: -1 })

@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { ChannelLine } from '@counterfoil/shared/transfer';
-import { insertEach, type Outcome, pagesById, type Scope } from '../transfer/lines.ts';
+import { inScope, insertEach, type Outcome, pagesById, type Scope } from '../transfer/lines.ts';
 import { TicketChannel, toApi } from './model.ts';
 
 /** The ticket channels as lines, by id. */
 export async function* exportChannels(scope: Scope, after: ChannelLine | null): AsyncGenerator<object> {
-  const filter = scope.guildId === null ? {} : { guildId: scope.guildId };
-  for await (const channels of pagesById(TicketChannel, filter, scope, after?.id)) {
+  for await (const channels of pagesById(TicketChannel, inScope(scope), scope, after?.id)) {
     for (const channel of channels) yield { kind: 'channel', ...toApi(channel) };
   }
 }

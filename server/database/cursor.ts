@@ -50,8 +50,11 @@ export async function makeCursor(query: object, position: readonly unknown[]): P
   return `${payload}.${await seal(query, payload)}`;
 }
 
-/** The position in a cursor; throws ValidationFailed where it was altered or made for another query. */
-export async function readCursor(query: object, cursor: string): Promise<unknown[]> {
+/**
+ * What `makeCursor` put into a cursor: the seal guarantees that it is this query's, and so of its type.
+ * Throws ValidationFailed where it was altered or made for another query.
+ */
+export async function readCursor<Content extends unknown[]>(query: object, cursor: string): Promise<Content> {
   const [payload = '', mac = ''] = cursor.split('.');
   const [given, right] = [Buffer.from(mac), Buffer.from(await seal(query, payload))];
   if (given.length !== right.length || !timingSafeEqual(given, right)) {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import mongoose, { type mongo } from 'mongoose';
-import { StartupError } from '../startup-error.ts';
+import { nowAndThen, StartupError } from '../startup-error.ts';
 import { baseline } from './migrations/0001-baseline.ts';
 import { historiesAndLists } from './migrations/0002-histories-and-lists.ts';
 import { search } from './migrations/0003-search.ts';
@@ -38,8 +38,10 @@ async function pendingOn(db: mongo.Db): Promise<Migration[]> {
 const firstCollections = ['tickets', 'ticketChannels', 'users', 'keys'];
 
 async function isEmpty(db: mongo.Db): Promise<boolean> {
-  const first = firstCollections.map((name) => db.collection(name).findOne({}, { projection: { _id: 1 } }));
-  return (await Promise.all(first)).every((document) => document === null);
+  for (const name of firstCollections) {
+    if (await db.collection(name).findOne({}, { projection: { _id: 1 } })) return false;
+  }
+  return true;
 }
 
 /**
@@ -70,12 +72,10 @@ export async function migrate(report: Report, again = false): Promise<string[]> 
   const needed = await pendingOn(db);
   const pending = again ? migrations : needed;
   for (const { name, up } of pending) {
-    let reportedAt = performance.now();
+    const progress = nowAndThen(report);
     await up(db, (done) => {
       lock.mustHold();
-      if (performance.now() - reportedAt < 2000) return;
-      reportedAt = performance.now();
-      report(`${name}: ${done} documents`);
+      progress(`${name}: ${done} documents`);
     });
     lock.mustHold();
     await applied(db).updateOne({ _id: name }, { $setOnInsert: { appliedAt: new Date() } }, { upsert: true });

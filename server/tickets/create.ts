@@ -97,7 +97,9 @@ async function insertWithin(limited: boolean, ticket: TicketRecord): Promise<voi
   if (!limited) return insertTicket(ticket);
   await inTurn(ticket, async (session) => {
     // A repeated create meets its own ticket, before a limit can refuse it.
-    if (!(await Ticket.exists({ _id: ticket._id }).session(session))) await checkCreate(ticket, session);
+    if (!(await Ticket.exists({ _id: ticket._id }).session(session))) {
+      await checkCreate(ticket, await settingsOf(ticket, session), session);
+    }
     await insertTicket(ticket, session);
   });
 }
@@ -115,10 +117,10 @@ export async function createTicket(
   const { guildId, ticketType, ticketOwner, ticketId } = input;
   const [settings, block] = await Promise.all([settingsOf(input), findBlock(guildId, ticketOwner, ticketType)]);
   const limited = settings !== null && (settings.maxOpenPerOwner ?? settings.cooldownSeconds) !== null;
-  if (ticketId === undefined || !(await isThere(ticketId))) {
+  if ((block || limited) && (ticketId === undefined || !(await isThere(ticketId)))) {
     if (block) throw new OwnerBlocked(block);
     // A first look without a turn, so that many who come too late need not wait for one.
-    if (limited) await checkCreate(input);
+    await checkCreate(input, settings);
   }
   const claimerId = input.claimedBy ? await knownUserId(input.claimedBy) : null;
   let ticketNumber: number | null = null;

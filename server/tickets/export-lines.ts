@@ -1,9 +1,9 @@
 import { changedFields, type TicketLine } from '@counterfoil/shared/transfer';
 import { trusted } from 'mongoose';
 import { behind } from '../database/cursor.ts';
-import { concernOf, type Scope } from '../transfer/lines.ts';
+import { concernOf, inOrder, inScope, type Scope } from '../transfer/lines.ts';
 import { ArchivedHistory } from './history.ts';
-import { type HistoryEntry, Ticket, type TicketFields, type TicketRecord, toApi } from './model.ts';
+import { type HistoryEntry, Ticket, type TicketRecord, toApi } from './model.ts';
 import { Note, type NoteRecord } from './notes.ts';
 
 const pageSize = 100;
@@ -11,11 +11,10 @@ const oldest = { field: 'createdAt', direction: 1 } as const;
 
 /** The tickets as lines, the oldest first: a ticket that is created meanwhile comes behind. */
 export async function* exportTickets(scope: Scope, after: TicketLine | null): AsyncGenerator<object> {
-  const filter = scope.guildId === null ? {} : { guildId: scope.guildId };
   const index = { ...(scope.guildId !== null && { guildId: 1 }), createdAt: -1, _id: -1 } as const;
   let position = after?.ticketId && after.createdAt ? behind(oldest, [after.createdAt.getTime(), after.ticketId]) : {};
   for (;;) {
-    const page = await Ticket.find({ $and: [filter, position] })
+    const page = await Ticket.find({ $and: [inScope(scope), position] })
       .sort({ createdAt: 1, _id: 1 })
       .hint(index)
       .limit(pageSize)
@@ -76,10 +75,5 @@ function lineOf(ticket: TicketRecord, archived: HistoryEntry[], notes: NoteRecor
 
 function entryLine({ seq, type, at, actorId, keyId, commandId, inputHash, before, after }: HistoryEntry): object {
   const head = { seq, type, at, actorId, keyId, commandId, inputHash };
-  return { ...head, before: before && inOrder(before), after: inOrder(after) };
-}
-
-/** The database keeps fields in the order in which they were written: two exports must not differ by that. */
-function inOrder(fields: Partial<TicketFields>): object {
-  return Object.fromEntries(changedFields.filter((field) => field in fields).map((field) => [field, fields[field]]));
+  return { ...head, before: before && inOrder(before, changedFields), after: inOrder(after, changedFields) };
 }

@@ -354,7 +354,7 @@ export async function run<Input extends CommandInput>(
       ...command.rule(input),
       ...(expectedVersion !== undefined && { version: expectedVersion }),
       ...(commandId !== undefined && { 'history.commandId': trusted({ $ne: commandId }), archivedTo: searchedTo }),
-      $and: [governed?.as ?? {}],
+      ...governed?.as,
     };
     const update = (session?: mongo.ClientSession) =>
       Ticket.findOneAndUpdate(filter, changes, { ...options, ...(session && { session }) });

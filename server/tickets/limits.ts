@@ -100,10 +100,10 @@ export async function checkLimit(
 /** Throws OwnerLimitReached or Cooldown where a ticket may not be created now. */
 export async function checkCreate(
   { guildId, ticketType, ticketOwner, closed }: Place & { closed?: boolean | undefined },
+  settings: TicketChannelRecord | null,
   session: mongo.ClientSession | null = null,
 ): Promise<void> {
   const place = { guildId, ticketType, ticketOwner };
-  const settings = await settingsOf(place, session);
   if (!closed) await checkLimit(place, settings, 0, session);
   const end = await cooldownEnd(place, settings, session);
   if (end) throw new Cooldown(end);

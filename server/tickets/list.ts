@@ -27,6 +27,8 @@ const orders = {
   updated: { field: 'updatedAt', direction: -1 },
 } as const;
 
+/** Where a page begins, and the floor of its search. */
+type Bounds = [Position, Position | null];
 type PageOrder = CountTickets & Pick<ListTickets, 'sort'>;
 
 const searchIndex = { guildId: 1, searchWords: 1, createdAt: -1, _id: -1 } as const;
@@ -112,7 +114,8 @@ export async function listTickets(
 ): Promise<{ tickets: ShownTicket[]; nextCursor: string | null; truncated?: boolean }> {
   const order = orders[query.sort];
   const search = await rarestFirst(query);
-  const [position, floor] = cursor === undefined ? [null, await floorOf(search)] : await readPositions(query, cursor);
+  const [position, floor] =
+    cursor === undefined ? [null, await floorOf(search)] : await readCursor<Bounds>(query, cursor);
   const found = await findPage(key, search, limit + 1, position ? behind(order, position) : {}, above(floor)).lean();
   const tickets = found.slice(0, limit);
   const last = tickets.at(-1);
@@ -122,10 +125,6 @@ export async function listTickets(
     nextCursor: next && (await makeCursor(query, [next, floor])),
     ...(query.q !== undefined && { truncated: floor !== null }),
   };
-}
-
-async function readPositions(query: object, cursor: string): Promise<[Position, Position | null]> {
-  return (await readCursor(query, cursor)) as [Position, Position | null];
 }
 
 /** How many tickets match, counted up to 10,000; of a search, among those that it looks at. */

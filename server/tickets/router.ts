@@ -353,8 +353,8 @@ export const ticketsRouter = router({
       const ticket = await Ticket.findOne({ shortId, ...inGuildsOf(ctx.key) }).lean();
       if (!ticket) throw new TicketNotFound(shortId);
       const query = { history: ticket._id };
-      const [after = 0] = cursor === undefined ? [] : await readCursor(query, cursor);
-      const page = await readHistory(ticket, Number(after), limit);
+      const [after] = cursor === undefined ? [0] : await readCursor<[number]>(query, cursor);
+      const page = await readHistory(ticket, after, limit);
       const last = page.at(-1)?.seq ?? ticket.version;
       return {
         history: page.map(entryToApi),

@@ -1,8 +1,8 @@
 import mongoose, { type mongo } from 'mongoose';
-import { StartupError } from '../startup-error.ts';
+import { nowAndThen, StartupError } from '../startup-error.ts';
 import { firstLine } from './export-file.ts';
 import { kinds } from './kinds.ts';
-import type { Scope } from './lines.ts';
+import { inOrder, type Scope } from './lines.ts';
 
 /** What an export holds, and the last line of it that is there already. */
 export interface ExportOptions {
@@ -12,16 +12,15 @@ export interface ExportOptions {
   report(line: string): void;
 }
 
-/** UTF-16 units that are handed on at once, and milliseconds between two signs of progress. */
+/** UTF-16 units that are handed on at once. */
 const chunkLength = 64 * 1024;
-const progressEvery = 2000;
 
 /** The lines of an export behind `after`, some at a time, as fast as they are taken. */
 export async function* exportChunks(options: ExportOptions): AsyncGenerator<string> {
   const session = options.snapshot ? mongoose.connection.getClient().startSession({ snapshot: true }) : null;
   let chunk = '';
   let count = 0;
-  let reportedAt = performance.now();
+  const progress = nowAndThen(options.report);
   try {
     for await (const line of lines(options, session)) {
       count += 1;
@@ -30,10 +29,7 @@ export async function* exportChunks(options: ExportOptions): AsyncGenerator<stri
         yield chunk;
         chunk = '';
       }
-      if (performance.now() - reportedAt > progressEvery) {
-        reportedAt = performance.now();
-        options.report(`${count} lines`);
-      }
+      progress(`${count} lines`);
     }
     yield chunk;
     options.report(`Exported ${count} lines.`);
@@ -62,10 +58,4 @@ function lastOf(text: string) {
     if (['export', 'end'].includes(line.kind) || kinds.get(line.kind)?.schema.parse(line)) return line;
   } catch {}
   throw new StartupError('badConfiguration', '--resume: the last whole line of the file is not one of an export.');
-}
-
-/** The fields in the order of the schema: the database keeps them in the order in which they were written. */
-function inOrder(line: object, fields: string[]): object {
-  const place = ([field]: [string, unknown]) => fields.indexOf(field);
-  return Object.fromEntries(Object.entries(line).sort((a, b) => place(a) - place(b)));
 }

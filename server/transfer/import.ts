@@ -1,14 +1,13 @@
 import { EndLine, ExportLine } from '@counterfoil/shared/transfer';
 import type { z } from 'zod';
 import { issuesOf } from '../errors.ts';
+import { nowAndThen } from '../startup-error.ts';
 import { kinds } from './kinds.ts';
 import type { Outcome } from './lines.ts';
 import { type Line, readLines } from './read-lines.ts';
 
 /** Lines that are written together, at most: their number, and UTF-16 units of them. */
 const batch = { lines: 500, length: 8 * 1024 * 1024 };
-/** Milliseconds between two signs of progress. */
-const progressEvery = 2000;
 
 interface Parsed {
   number: number;
@@ -30,7 +29,7 @@ export async function importLines(source: AsyncIterable<Buffer>, report: (line: 
   const totals: Totals = { imported: 0, present: 0, refused: 0, brokenOff: false };
   let waiting: Parsed[] = [];
   let length = 0;
-  let reportedAt = performance.now();
+  const progress = nowAndThen(report);
 
   async function flush() {
     for (const [number, outcome] of await write(waiting)) {
@@ -41,9 +40,7 @@ export async function importLines(source: AsyncIterable<Buffer>, report: (line: 
       }
     }
     [waiting, length] = [[], 0];
-    if (performance.now() - reportedAt < progressEvery) return;
-    reportedAt = performance.now();
-    report(describe(totals));
+    progress(describe(totals));
   }
 
   for await (const line of readLines(source)) {

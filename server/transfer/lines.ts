@@ -7,6 +7,9 @@ export interface Scope {
   session: mongo.ClientSession | null;
 }
 
+/** The part of a filter that keeps to a scope. */
+export const inScope = ({ guildId }: Scope) => (guildId === null ? {} : { guildId });
+
 /** What became of a line: it went in, was there before, or cannot go in. */
 export type Outcome = 'imported' | 'present' | { problem: string };
 
@@ -35,6 +38,12 @@ export async function* pagesById<Record extends { _id: string }>(
     yield page;
     last = page.at(-1)?._id ?? '';
   }
+}
+
+/** Fields in a given order: the database keeps them in the one in which they were written. */
+export function inOrder(fields: object, order: readonly string[]): object {
+  const given = new Map(Object.entries(fields));
+  return Object.fromEntries(order.filter((name) => given.has(name)).map((name) => [name, given.get(name)]));
 }
 
 /** Inserts documents as they are; answers for each the refusal of a unique index, or null. */
