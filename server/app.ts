@@ -2,8 +2,9 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { covers } from '@counterfoil/shared/keys';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
-import { createContext } from './context.ts';
+import { type Context, type Contexts, createContexts, type LimitsOfUse } from './context.ts';
 import { InsufficientScope, InvalidEncoding, MethodNotAllowed, RouteNotFound } from './errors.ts';
+import { createCors } from './http/cors.ts';
 import { beginRequest, requestState } from './http/request.ts';
 import { sendError, sendJson } from './http/respond.ts';
 import { createTrpcMount } from './http/trpc.ts';
@@ -21,21 +22,27 @@ export interface AppDeps {
   metrics: Metrics;
   /** Whether the server is shutting down: no longer ready, and every connection ends with its next answer. */
   isDraining(): boolean;
+  limits: LimitsOfUse;
+  /** The origins whose pages may call from a browser, such as `https://panel.example`. */
+  corsOrigins: string[];
 }
 
 type Page = (req: Request, res: Response) => void | Promise<void>;
 
 /** The whole service as a listener of a node:http server; it does not listen by itself. */
 export function createApp(deps: AppDeps): RequestListener {
-  const answerRest = createRestFace(appRouter);
-  const answerTrpc = createTrpcMount(appRouter);
-  const web = createWeb(deps);
+  const contextOf = createContexts(deps.limits);
+  const answerRest = createRestFace(appRouter, contextOf);
+  const answerTrpc = createTrpcMount(appRouter, contextOf);
+  const web = createWeb(deps, contextOf);
+  const answerCors = createCors(deps.corsOrigins);
   return (req, res) => {
     const state = beginRequest(req);
     res.setHeader('X-Request-Id', state.id);
+    res.setHeader('X-Content-Type-Options', 'nosniff');
     if (deps.isDraining()) res.setHeader('Connection', 'close');
     res.once('close', () => account(deps, req, res));
-    if (answerRest(req, res)) return;
+    if (answerCors(req, res) || answerRest(req, res)) return;
     const { path, query } = splitTarget(req.url ?? '');
     const target = query === '' ? path : `${path}?${query}`;
     if (path === '/trpc' || path.startsWith('/trpc/')) return answerTrpc(req, res, target);
@@ -57,7 +64,7 @@ function account({ logger, metrics }: AppDeps, req: IncomingMessage, res: Server
 }
 
 /** What is no documented procedure: tRPC, operations, the document and its page. */
-function createWeb({ metrics, isDraining }: AppDeps) {
+function createWeb({ metrics, isDraining }: AppDeps, contextOf: Contexts) {
   const web = express();
   web.disable('x-powered-by').disable('etag').enable('case sensitive routing');
 
@@ -72,7 +79,7 @@ function createWeb({ metrics, isDraining }: AppDeps) {
   page('/health/live', (_req, res) => sendJson(res, 200, { status: 'live' }));
   page('/health/ready', async (_req, res) => sendJson(res, 200, await checkReadiness(isDraining())));
   page('/metrics', async (req, res) => {
-    if (!isLocal(req)) await requireAdmin(req);
+    if (!isLocal(req)) requireAdmin(await contextOf(req, res, {}));
     res.set('Content-Type', metrics.registry.contentType).send(await metrics.registry.metrics());
   });
   const document = JSON.stringify(createOpenApiDocument(appRouter));
@@ -99,8 +106,7 @@ const docsPolicy = {
   },
 };
 
-async function requireAdmin(req: Request): Promise<void> {
-  const { key } = await createContext(req);
+function requireAdmin({ key }: Context): void {
   if (!covers(key.scope, 'admin')) throw new InsufficientScope('admin');
 }
 

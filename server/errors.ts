@@ -70,9 +70,16 @@ export class InsufficientScope extends DomainError<'insufficient_scope'> {
     super('insufficient_scope', `This needs a key of scope "${needed}".`);
   }
 }
+/** A key that was to be made wider than the one that makes it, in a way that scope and guilds do not tell. */
+export class WiderThanItself extends DomainError<'insufficient_scope'> {
+  constructor(field: string, allowed: string) {
+    super('insufficient_scope', `A key makes none that is wider than itself. ${field}: send at most ${allowed}.`);
+  }
+}
 export class GuildNotAllowed extends DomainError<'guild_not_allowed'> {
-  constructor(guildId: string) {
-    super('guild_not_allowed', `This key may not act in guild ${guildId}.`);
+  constructor(guildId: string | null) {
+    const where = guildId === null ? 'for all guilds: name some of its own in guildIds' : `in guild ${guildId}`;
+    super('guild_not_allowed', `This key may not act ${where}.`);
   }
 }
 export class TicketNotFound extends DomainError<'ticket_not_found'> {
@@ -93,6 +100,11 @@ export class TicketChannelNotFound extends DomainError<'ticket_channel_not_found
 export class UserNotFound extends DomainError<'user_not_found'> {
   constructor(id: string) {
     super('user_not_found', `There is no user ${id}.`);
+  }
+}
+export class KeyNotFound extends DomainError<'key_not_found'> {
+  constructor(keyId: string) {
+    super('key_not_found', `There is no key ${keyId} in force.`);
   }
 }
 export class RouteNotFound extends DomainError<'route_not_found'> {
@@ -155,6 +167,13 @@ export class Cooldown extends DomainError<'cooldown'> {
   constructor(endsAt: Date) {
     super('cooldown', `This owner may open the next ticket of this type at ${endsAt.toISOString()}.`, {
       headers: { 'Retry-After': String(Math.max(1, Math.ceil((endsAt.getTime() - Date.now()) / 1000))) },
+    });
+  }
+}
+export class RateLimited extends DomainError<'rate_limited'> {
+  constructor(what: string, seconds: number) {
+    super('rate_limited', `${what} Try again when Retry-After is over.`, {
+      headers: { 'Retry-After': String(Math.max(1, seconds)) },
     });
   }
 }
@@ -226,6 +245,13 @@ export class Internal extends DomainError<'internal'> {
   }
 }
 const retrySoon = { 'Retry-After': '1' };
+export class Overloaded extends DomainError<'overloaded'> {
+  constructor() {
+    super('overloaded', 'Too many requests are under way here. Nothing was changed; try again.', {
+      headers: retrySoon,
+    });
+  }
+}
 export class DatabaseUnavailable extends DomainError<'database_unavailable'> {
   constructor(cause?: unknown) {
     super('database_unavailable', 'The database is away, or took too long. Nothing was changed; try again.', {

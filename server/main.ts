@@ -9,6 +9,9 @@ import { openDatabase, refuseFolder } from './database/open.ts';
 import { createHttpServer, drain, listen } from './http/server.ts';
 import { acceptEnvironmentKey } from './keys/authenticate.ts';
 import { makeFirstKey } from './keys/first-key.ts';
+import { watchKeys } from './keys/known.ts';
+import { storeUsesRegularly } from './keys/last-used.ts';
+import { limitLoad } from './operations/load.ts';
 import { createLogger } from './operations/logger.ts';
 import { createMetrics } from './operations/metrics.ts';
 import { report, runToEnd, StartupError } from './startup-error.ts';
@@ -53,7 +56,13 @@ async function serve(config: Config, uri: string, databaseClosed: Promise<unknow
   await prepareDatabase({ mayMigrate: config.mongodbUri === null, report });
   acceptEnvironmentKey(config.key);
   const state = { draining: false };
-  const server = createHttpServer(createApp({ logger, metrics, isDraining: () => state.draining }));
+  limitLoad(config.maxConcurrentCalls);
+  const stopWatching = watchKeys(logger);
+  const stopStoring = storeUsesRegularly();
+  const { limits, corsOrigins } = config;
+  const server = createHttpServer(
+    createApp({ logger, metrics, isDraining: () => state.draining, limits, corsOrigins }),
+  );
   const address = await listen(server, config.port, config.host);
   const ended = Promise.race([signalToEnd(), databaseClosed.then(() => null)]);
   let signal: NodeJS.Signals | null = null;
@@ -64,6 +73,7 @@ async function serve(config: Config, uri: string, databaseClosed: Promise<unknow
   } finally {
     state.draining = true;
     await drain(server, { noticeMs: signal === 'SIGTERM' ? 1000 : 0 });
+    await Promise.all([stopWatching(), stopStoring()]);
   }
   if (signal === null) {
     throw new StartupError(

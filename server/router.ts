@@ -1,6 +1,8 @@
+import { auditRouter } from './audit/router.ts';
 import { blocksRouter } from './blocks/router.ts';
 import { channelsRouter } from './channels/router.ts';
 import { guildsRouter } from './guilds/router.ts';
+import { keysRouter } from './keys/router.ts';
 import { ticketsRouter } from './tickets/router.ts';
 import { router } from './trpc.ts';
 import { usersRouter } from './users/router.ts';
@@ -12,5 +14,7 @@ export const appRouter = router({
   blocks: blocksRouter,
   users: usersRouter,
   guilds: guildsRouter,
+  keys: keysRouter,
+  audit: auditRouter,
 });
 export type AppRouter = typeof appRouter;

@@ -5,7 +5,9 @@ import { TRPC_ERROR_CODES_BY_KEY } from '@trpc/server/rpc';
 import type { z } from 'zod';
 import type { Context } from './context.ts';
 import { inTime, mayHaveSent } from './database/connect.ts';
-import { GuildNotAllowed, InsufficientScope, toDomainError, trpcCode } from './errors.ts';
+import { InsufficientScope, toDomainError, trpcCode } from './errors.ts';
+import { requireGuilds } from './keys/guilds.ts';
+import { withinCapacity } from './operations/load.ts';
 
 /** What a procedure says about itself: its REST route, and the errors of its own that it may answer with. */
 export type RouteMeta = {
@@ -61,9 +63,7 @@ const authorize = (needed: Scope) =>
   t.middleware(({ ctx, input, next }) => {
     if (!covers(ctx.key.scope, needed)) throw new InsufficientScope(needed);
     const guildId = guildOf(input);
-    if (guildId !== undefined && ctx.key.guildIds && !ctx.key.guildIds.includes(guildId)) {
-      throw new GuildNotAllowed(guildId);
-    }
+    if (guildId !== undefined) requireGuilds(ctx.key, [guildId]);
     return next();
   });
 
@@ -72,11 +72,11 @@ function guildOf(input: unknown): string | undefined {
   return typeof input.guildId === 'string' ? input.guildId : undefined;
 }
 
-/** Bounds the wait for the database, and tells a command that was never sent from one without a confirmation. */
+/** Bounds how many calls are under way and how long each waits for the database, and tells a command that was never sent from one without a confirmation. */
 const answerInTime = t.middleware(async ({ type, next }) => {
   const startedAt = performance.now();
   try {
-    const result = await inTime(next());
+    const result = await withinCapacity(() => inTime(next()));
     if (result.ok) return result;
     throw result.error;
   } catch (error) {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { example, expected, GuildId, limits, lineText, Snowflake, Timestamp, Uuid } from './primitives.ts';
+import { example, expected, GuildId, limits, lineText, Snowflake, Timestamp, Uuid, wholeNumber } from './primitives.ts';
 import { TicketType } from './tickets.ts';
 
 const ChannelId = Snowflake.meta({ description: 'The id of the Discord channel.', examples: [example.channelId] });
@@ -52,6 +52,7 @@ export const CreateTicketChannel = z
     channelId: ChannelId,
   })
   .meta({ examples: [exampleAssignment] });
+export type CreateTicketChannel = z.output<typeof CreateTicketChannel>;
 export const CreatedTicketChannel = z
   .object({
     created: z.boolean().meta({ description: 'False where the same assignment was there already.' }),
@@ -64,22 +65,14 @@ export const TicketChannelList = z
   .object({ channels: z.array(TicketChannel) })
   .meta({ examples: [{ channels: [exampleChannel] }] });
 
-const positive = (maximum: number) => {
-  const what = `a whole number from 1 to ${maximum}`;
-  return z
-    .int(expected(what))
-    .min(1, { error: `Expected ${what}` })
-    .max(maximum, { error: `Expected ${what}` });
-};
-
 /** The settings of a ticket type, as they come in: null clears. */
 export const channelSettings = {
   displayName: lineText(100).nullable().optional().meta({ description: 'What people are shown for this type.' }),
-  maxOpenPerOwner: positive(limits.maxOpenPerOwner)
+  maxOpenPerOwner: wholeNumber(1, limits.maxOpenPerOwner)
     .nullable()
     .optional()
     .meta({ description: 'Open tickets of this type that one owner may have.' }),
-  cooldownSeconds: positive(limits.cooldownSeconds)
+  cooldownSeconds: wholeNumber(1, limits.cooldownSeconds)
     .nullable()
     .optional()
     .meta({ description: "Seconds between one owner's creates." }),
@@ -112,6 +105,7 @@ export const UpdateTicketChannel = z
       examples: [{ ticketType: 'support', guildId: example.guildId, maxOpenPerOwner: 1, cooldownSeconds: 60 }],
     },
   });
+export type UpdateTicketChannel = z.output<typeof UpdateTicketChannel>;
 export const UpdatedTicketChannel = z
   .object({
     changed: z.boolean().meta({ description: 'False where it was so already.' }),

@@ -1,17 +1,12 @@
 import { z } from 'zod';
-import { expected } from './primitives.ts';
-
-const limit = 'a whole number from 1 to 100';
+import { expected, wholeNumber } from './primitives.ts';
 
 export const exampleCursor =
   'WzE3OTU0MzUyMDAwMDAsIjliMmY0ZDUzLTZjMWUtNGE3ZC04ZjJiLTUxYzBlN2QzYTlmNCJd.dGhlIHNlYWwgb2YgaXQuLg';
 
 /** What every list takes: how much at once, and where to go on. */
 export const PageQuery = {
-  limit: z
-    .int(expected(limit))
-    .min(1, { error: `Expected ${limit}` })
-    .max(100, { error: `Expected ${limit}` })
+  limit: wholeNumber(1, 100)
     .meta({ description: 'How many at most.', examples: [25] })
     .default(25),
   cursor: z

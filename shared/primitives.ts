@@ -93,6 +93,15 @@ export const TimeInput = (description: string) =>
     .meta({ description, examples: [example.createdAt] })
     .transform((text) => new Date(text));
 
+/** A whole number from `minimum` to `maximum`. */
+export function wholeNumber(minimum: number, maximum: number) {
+  const what = `a whole number from ${minimum} to ${maximum}`;
+  return z
+    .int(expected(what))
+    .min(minimum, { error: `Expected ${what}` })
+    .max(maximum, { error: `Expected ${what}` });
+}
+
 export const limits = {
   /** Bytes of a request's body. */
   bodyBytes: 256 * 1024,
@@ -111,4 +120,9 @@ export const limits = {
   /** Matches of a search that are looked at, the newest. */
   searchMatches: 1000,
   searchWords: 10,
+  guildsOfKey: 100,
+  /** Requests a second that a key may be limited to. */
+  rateLimit: 10_000,
+  /** A week: how long a secret that was rotated out may stay valid. */
+  overlapHours: 168,
 } as const;

@@ -8,6 +8,7 @@ import { type AppDeps, createApp } from 'counterfoil/app';
 import { connectDatabase } from 'counterfoil/database/connect';
 import { migrate } from 'counterfoil/database/migrate';
 import { createHttpServer } from 'counterfoil/http/server';
+import { watchKeys } from 'counterfoil/keys/known';
 import { Key, type KeyRecord } from 'counterfoil/keys/model';
 import { hashKey, makeKey } from 'counterfoil/keys/secret';
 import { createLogger } from 'counterfoil/operations/logger';
@@ -56,6 +57,7 @@ async function connectOnce(): Promise<void> {
   if (connection.readyState === 1) return;
   await connectDatabase(inject('mongodbUri'));
   await migrate(() => {});
+  watchKeys(createLogger('silent'));
 }
 
 /** Every procedure by its path, such as `tickets.get`; at run time tRPC keeps them in one flat record. */
@@ -112,6 +114,8 @@ export async function startApp(deps: Partial<AppDeps> = {}) {
     logger: createLogger(process.env.TEST_LOG ?? 'silent'),
     metrics: createMetrics(),
     isDraining: () => false,
+    limits: { rateLimit: null, failedAuthLimit: null, trustProxy: () => false },
+    corsOrigins: [],
     ...deps,
   });
   const server = createHttpServer(app);

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { toDomainError } from 'counterfoil/errors';
+import { commandLine } from 'counterfoil/keys/authenticate';
 import { findPage, rarestFirst } from 'counterfoil/tickets/list';
 import { Ticket } from 'counterfoil/tickets/model';
 import { expect, test } from 'vitest';
@@ -173,7 +174,7 @@ contract('lists', ({ ok, refused, createTicket }) => {
     });
     expect((await ok('tickets.list', { guildId, q: 'word rare' })).tickets).toHaveLength(1);
     const search = await rarestFirst({ guildId, q: 'word rare', sort: 'newest' as const });
-    const plan = await findPage({ keyId: 'test', scope: 'read', guildIds: null }, search, 26).explain('executionStats');
+    const plan = await findPage(commandLine, search, 26).explain('executionStats');
     expect(executionStats(plan)).toMatchObject({ nReturned: 1, totalKeysExamined: 1, totalDocsExamined: 1 });
     for (const wrong of [
       { q: 'word' },
@@ -289,7 +290,7 @@ contract('the indexes of lists', ({ ok }) => {
     }));
     for (const row of rows) await ok('tickets.create', row);
     await Ticket.updateMany({ guildId, ticketType: 'bug' }, { labels: ['vip', 'x'] });
-    const key = { keyId: 'test', scope: 'read', guildIds: null } as const;
+    const key = { ...commandLine, keyId: 'test' };
     const sorts = ['newest', 'oldest', 'updated'] as const;
     for (const filter of [
       {},

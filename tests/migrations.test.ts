@@ -91,7 +91,13 @@ const modelIndexes = () =>
       .filter(([, indexes]) => (indexes?.length ?? 0) > 0),
   );
 
-const names = ['0001-baseline', '0002-histories-and-lists', '0003-search', '0004-limits-and-blocks'];
+const names = [
+  '0001-baseline',
+  '0002-histories-and-lists',
+  '0003-search',
+  '0004-limits-and-blocks',
+  '0005-audit-and-rate-limits',
+];
 const applied = (db: mongo.Db) => db.collection('migrations').distinct('_id');
 
 describe('the indexes of a migrated database are those of the models', () => {

@@ -186,14 +186,15 @@ describe.concurrent('operations', { timeout: 90_000 }, () => {
     expect(metric(text, `${latency}_sum{route="/tickets/get/id/{shortId}"}`)).toBeGreaterThan(0.0005);
     for (const name of [id, guildId, ticket.ticketId]) expect(text).not.toContain(name);
 
-    expect(metric(text, 'counterfoil_database_connections{state="in_use"}')).toBe(0);
+    // One hears of the changes of keys, all the time.
+    expect(metric(text, 'counterfoil_database_connections{state="in_use"}')).toBe(1);
     await Promise.all(Array.from({ length: 8 }, () => server.rest('tickets.get', { shortId: id })));
     const grown = await open();
     expect(grown).toBeGreaterThan(1);
     expect(grown).toBeLessThanOrEqual(8);
     expect(
       metric(await (await server.get('/metrics')).text(), 'counterfoil_database_connections{state="in_use"}'),
-    ).toBe(0);
+    ).toBe(1);
   });
 
   test('metrics are for this machine, and through a proxy for an admin key alone', async () => {

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import {
   TicketChannel as ApiTicketChannel,
   CreatedTicketChannel,
@@ -11,10 +10,9 @@ import {
   UpdateTicketChannel,
 } from '@counterfoil/shared/channels';
 import { Deleted } from '@counterfoil/shared/results';
-import { trusted } from 'mongoose';
-import { findOrInsert } from '../database/unique.ts';
-import { TicketChannelExists, TicketChannelNotFound } from '../errors.ts';
+import { TicketChannelNotFound } from '../errors.ts';
 import { readProcedure, router, writeProcedure } from '../trpc.ts';
+import { createChannel, deleteChannel, updateChannel } from './change.ts';
 import { TicketChannel, toApi } from './model.ts';
 
 const tags = ['Ticket channels'];
@@ -32,13 +30,9 @@ export const channelsRouter = router({
       errors: ['ticket_channel_exists'],
     })
     .output(CreatedTicketChannel)
-    .mutation(async ({ input }) => {
-      const { id = randomUUID(), guildId, ticketType, channelId } = input;
-      const now = new Date();
-      const made = { _id: id, channelId, createdAt: now, updatedAt: now };
-      const found = await findOrInsert(TicketChannel, { guildId, ticketType }, made);
-      if (found?.record.channelId !== channelId) throw new TicketChannelExists();
-      return { created: found.created, channel: toApi(found.record) };
+    .mutation(async ({ ctx, input }) => {
+      const { created, channel } = await createChannel(ctx, input);
+      return { created, channel: toApi(channel) };
     }),
 
   get: readProcedure(TicketChannelByType)
@@ -80,17 +74,9 @@ export const channelsRouter = router({
       errors: ['ticket_channel_not_found'],
     })
     .output(UpdatedTicketChannel)
-    .mutation(async ({ input: { guildId, ticketType, ...fields } }) => {
-      const wanted = Object.entries(fields).filter(([, value]) => value !== undefined);
-      const channel = await TicketChannel.findOneAndUpdate(
-        { guildId, ticketType, $or: wanted.map(([field, value]) => ({ [field]: trusted({ $ne: value }) })) },
-        { $set: { ...Object.fromEntries(wanted), updatedAt: new Date() } },
-        { returnDocument: 'after', lean: true },
-      );
-      if (channel) return { changed: true, channel: toApi(channel) };
-      const unchanged = await TicketChannel.findOne({ guildId, ticketType }).lean();
-      if (!unchanged) throw new TicketChannelNotFound(ticketType, guildId);
-      return { changed: false, channel: toApi(unchanged) };
+    .mutation(async ({ ctx, input }) => {
+      const { changed, channel } = await updateChannel(ctx, input);
+      return { changed, channel: toApi(channel) };
     }),
 
   delete: writeProcedure(DeleteTicketChannel)
@@ -104,8 +90,5 @@ export const channelsRouter = router({
       },
     })
     .output(Deleted)
-    .mutation(async ({ input: { guildId, ticketType } }) => {
-      const { deletedCount } = await TicketChannel.deleteOne({ guildId, ticketType });
-      return { changed: deletedCount > 0 };
-    }),
+    .mutation(async ({ ctx, input }) => ({ changed: await deleteChannel(ctx, input) })),
 });

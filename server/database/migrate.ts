@@ -6,11 +6,12 @@ import { baseline } from './migrations/0001-baseline.ts';
 import { historiesAndLists } from './migrations/0002-histories-and-lists.ts';
 import { search } from './migrations/0003-search.ts';
 import { limitsAndBlocks } from './migrations/0004-limits-and-blocks.ts';
+import { auditAndRateLimits } from './migrations/0005-audit-and-rate-limits.ts';
 import type { Migration, Stored } from './migrations/steps.ts';
 import { isDuplicate } from './unique.ts';
 
 /** All migrations, in their order. One that was released is never changed, only followed by another. */
-const migrations: readonly Migration[] = [baseline, historiesAndLists, search, limitsAndBlocks];
+const migrations: readonly Migration[] = [baseline, historiesAndLists, search, limitsAndBlocks, auditAndRateLimits];
 
 type Report = (line: string) => void;
 

@@ -1,4 +1,5 @@
 import { type Model, mongo, type QueryFilter } from 'mongoose';
+import { inTransaction } from './transaction.ts';
 
 /** Whether a unique index refused a write. */
 export function isDuplicate(error: unknown): error is mongo.MongoServerError {
@@ -11,23 +12,31 @@ export function duplicateField(error: mongo.MongoServerError): string {
 }
 
 /**
- * Finds the document that `filter` names, or inserts it with `made`, in one atomic step.
- * Answers null where it does not exist and another unique index forbids to insert it.
+ * Finds the document that `filter` names, or inserts it with `made`, in one atomic step, and where it inserts it does
+ * `alongside` in the same transaction. Answers null where it does not exist and another unique index forbids to insert it.
  */
 export async function findOrInsert<Record>(
   model: Model<Record>,
   filter: QueryFilter<Record>,
   made: Partial<Record>,
+  alongside?: (record: Record, session: mongo.ClientSession) => Promise<void>,
 ): Promise<{ created: boolean; record: Record } | null> {
+  const once = async (session: mongo.ClientSession | null) => {
+    const { value, lastErrorObject } = await model.findOneAndUpdate(
+      filter,
+      { $setOnInsert: made },
+      { upsert: true, returnDocument: 'after', includeResultMetadata: true, lean: true, session },
+    );
+    if (!value) return null;
+    const found = { created: lastErrorObject?.updatedExisting === false, record: value as Record };
+    if (session && found.created) await alongside?.(found.record, session);
+    return found;
+  };
   // Simultaneous inserts: the loser is refused once, and finds the winner's document the next time.
   for (let attempt = 1; attempt <= 3; attempt += 1) {
     try {
-      const { value, lastErrorObject } = await model.findOneAndUpdate(
-        filter,
-        { $setOnInsert: made },
-        { upsert: true, returnDocument: 'after', includeResultMetadata: true, lean: true },
-      );
-      if (value) return { created: lastErrorObject?.updatedExisting === false, record: value as Record };
+      const found = await (alongside ? inTransaction(once) : once(null));
+      if (found) return found;
     } catch (error) {
       if (!isDuplicate(error)) throw error;
     }

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { limits } from '@counterfoil/shared/primitives';
 import { type AnyTRPCProcedure, type AnyTRPCRouter, getTRPCErrorShape, TRPCError } from '@trpc/server';
 import { fetchRequestHandler } from '@trpc/server/adapters/fetch';
-import { createContext } from '../context.ts';
+import type { Contexts } from '../context.ts';
 import {
   BatchTooLarge,
   type DomainError,
@@ -12,6 +12,8 @@ import {
   toDomainError,
   trpcCode,
 } from '../errors.ts';
+import { callsOf } from '../keys/rate-limit.ts';
+import { requireCapacity } from '../operations/load.ts';
 import { readJson } from './body.ts';
 import { requestState } from './request.ts';
 import { sendError } from './respond.ts';
@@ -32,7 +34,7 @@ function requireJsonInput(input: string): void {
  * Serves the router over tRPC's own protocol. What both transports refuse alike is refused before tRPC sees it, and
  * it sees nothing of the request but the calls, their inputs and the method.
  */
-export function createTrpcMount(router: AnyTRPCRouter) {
+export function createTrpcMount(router: AnyTRPCRouter, contextOf: Contexts) {
   function procedureOf(call: string): AnyTRPCProcedure | undefined {
     return Object.hasOwn(router._def.procedures, call) ? router._def.procedures[call] : undefined;
   }
@@ -82,7 +84,8 @@ export function createTrpcMount(router: AnyTRPCRouter) {
     if (!methods.some((allowed) => allowed === method)) {
       throw new MethodNotAllowed(methods.map((allowed) => (allowed === 'GET' ? 'GET, HEAD' : allowed)).join(', '));
     }
-    const context = await createContext(req);
+    requireCapacity();
+    const context = await contextOf(req, res, callsOf(calls.map((call) => procedureOf(call)?._def.type)));
     const request = await toRequest(req, calls, query, method);
     if (calls.length > limits.batchCalls) throw new BatchTooLarge();
     const response = await fetchRequestHandler({

@@ -1,7 +1,8 @@
 import type { Scope } from '@counterfoil/shared/keys';
-import { inTime } from '../database/connect.ts';
 import { InvalidKey, MissingKey } from '../errors.ts';
-import { Key, type KeyRecord } from './model.ts';
+import { findKey } from './known.ts';
+import { noteUse } from './last-used.ts';
+import type { KeyRecord } from './model.ts';
 import { hashKey, keyIdOf, sameHash } from './secret.ts';
 
 /** Who calls: a key, as far as procedures need to know it. */
@@ -10,26 +11,21 @@ export interface Principal {
   scope: Scope;
   /** The guilds that the key may see; null for all. */
   guildIds: string[] | null;
+  expiresAt: Date | null;
+  /** Requests a second that were set for this key; null where none were. */
+  rateLimit: number | null;
 }
 
-/** Milliseconds for which a key document is believed: a revocation is in force everywhere within that time. */
-const believedFor = 1000;
-const cache = new Map<string, { record: KeyRecord; until: number }>();
+/** An admin key without bounds. */
+const unbound = { scope: 'admin', guildIds: null, expiresAt: null, rateLimit: null } as const;
+/** Who acts by the command line, on the database itself. */
+export const commandLine: Principal = { ...unbound, keyId: 'cli' };
+
 let environmentHash: string | null = null;
 
 /** Makes `key` (`COUNTERFOIL_KEY`) an admin key with the id `environment`, held in memory only. */
 export function acceptEnvironmentKey(key: string | undefined): void {
   environmentHash = key === undefined ? null : hashKey(key);
-}
-
-async function findKey(keyId: string): Promise<KeyRecord | null> {
-  const now = performance.now();
-  const cached = cache.get(keyId);
-  if (cached && cached.until > now) return cached.record;
-  const record = await inTime(Key.findById(keyId).lean().exec());
-  if (record) cache.set(keyId, { record, until: now + believedFor });
-  else cache.delete(keyId);
-  return record;
 }
 
 function isValid(record: KeyRecord, hash: string, now: Date): boolean {
@@ -50,10 +46,12 @@ export async function authenticate(headers: readonly string[]): Promise<Principa
   const key = header.replace(/^bearer +/i, '');
   const hash = hashKey(key);
   if (environmentHash && sameHash(environmentHash, hash)) {
-    return { keyId: 'environment', scope: 'admin', guildIds: null };
+    return { ...unbound, keyId: 'environment' };
   }
   const keyId = keyIdOf(key);
   const record = keyId && (await findKey(keyId));
   if (!record || !isValid(record, hash, new Date())) throw new InvalidKey();
-  return { keyId: record._id, scope: record.scope, guildIds: record.guildIds };
+  const { _id, scope, guildIds, expiresAt, rateLimit } = record;
+  noteUse(_id);
+  return { keyId: _id, scope, guildIds, expiresAt, rateLimit };
 }

@@ -1,4 +1,4 @@
-import type { Scope } from '@counterfoil/shared/keys';
+import type { Key as ApiKey, Scope } from '@counterfoil/shared/keys';
 import { model, Schema } from 'mongoose';
 
 /** A key of the service. Its secrets are kept as SHA-256 only. */
@@ -11,9 +11,11 @@ export interface KeyRecord {
   guildIds: string[] | null;
   /** The hashes of whole keys, hex; one that was rotated out is valid until `validUntil`. */
   secrets: { hash: string; validUntil: Date | null }[];
+  /** Requests a second; null for the server's own limit. */
   rateLimit: number | null;
   createdAt: Date;
   expiresAt: Date | null;
+  /** The minute of the last use. */
   lastUsedAt: Date | null;
   revokedAt: Date | null;
   /** Set on the key of the first start alone, so that simultaneous first starts make one. */
@@ -39,3 +41,17 @@ const schema = new Schema<KeyRecord>(
 schema.index({ first: 1 }, { unique: true, partialFilterExpression: { first: true } });
 
 export const Key = model<KeyRecord>('Key', schema);
+
+const iso = (date: Date | null) => date?.toISOString() ?? null;
+
+/** The key as every route returns it: without its secrets. */
+export function toApi({ _id: keyId, secrets: _secrets, first: _first, ...key }: KeyRecord): ApiKey {
+  return {
+    ...key,
+    keyId,
+    createdAt: key.createdAt.toISOString(),
+    expiresAt: iso(key.expiresAt),
+    lastUsedAt: iso(key.lastUsedAt),
+    revokedAt: iso(key.revokedAt),
+  };
+}

@@ -18,11 +18,16 @@ function checksum(text: string): string {
   return digits;
 }
 
-/** A new key, `cfl_<8 id>_<32 secret><6 checksum>`, and its id. */
+/** A new secret for a key: `cfl_<8 id>_<32 secret><6 checksum>`. */
+export function makeSecret(keyId: string): string {
+  const unchecked = `cfl_${keyId}_${randomText(32)}`;
+  return unchecked + checksum(unchecked);
+}
+
+/** A new key and its id. */
 export function makeKey(): { keyId: string; key: string } {
   const keyId = randomText(8);
-  const unchecked = `cfl_${keyId}_${randomText(32)}`;
-  return { keyId, key: unchecked + checksum(unchecked) };
+  return { keyId, key: makeSecret(keyId) };
 }
 
 /** The id of a well-formed key, or null; a wrong checksum is caught here, without a database call. */

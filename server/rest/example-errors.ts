@@ -19,6 +19,7 @@ export const exampleErrors: readonly errors.DomainError[] = [
   new errors.TicketNotClaimed(shortId),
   new errors.TicketChannelNotFound('support', guildId),
   new errors.UserNotFound(claimerId),
+  new errors.KeyNotFound('XS2YfX3r'),
   new errors.RouteNotFound(),
   new errors.MethodNotAllowed('POST'),
   new errors.RequestTimeout(),
@@ -39,8 +40,10 @@ export const exampleErrors: readonly errors.DomainError[] = [
   new errors.BodyTooLarge(),
   new errors.UnsupportedMediaType(),
   new errors.Cooldown(new Date(example.later)),
+  new errors.RateLimited('This key has used up its 500 commands in 10 s.', 4),
   new errors.HeadersTooLarge(),
   new errors.Internal(undefined),
+  new errors.Overloaded(),
   new errors.DatabaseUnavailable(),
   new errors.OutcomeUnknown(),
 ];

@@ -3,12 +3,14 @@ import { type AnyTRPCRouter, callTRPCProcedure } from '@trpc/server';
 import findMyWay from 'find-my-way';
 import { forEachOpenApiProcedure } from 'trpc-openapi';
 import { z } from 'zod';
-import { type Context, createContext } from '../context.ts';
+import type { Context, Contexts } from '../context.ts';
 import { MethodNotAllowed } from '../errors.ts';
 import { readJson } from '../http/body.ts';
 import { requestState } from '../http/request.ts';
 import { sendError, sendJson } from '../http/respond.ts';
 import { decodePart, readQuery, splitTarget } from '../http/url.ts';
+import { callsOf } from '../keys/rate-limit.ts';
+import { requireCapacity } from '../operations/load.ts';
 
 interface Route {
   method: 'GET' | 'POST';
@@ -83,7 +85,7 @@ function protectEscapes(path: string): string {
 }
 
 /** Binds every procedure that has openapi metadata to its documented route. */
-export function createRestFace(router: AnyTRPCRouter): RestFace {
+export function createRestFace(router: AnyTRPCRouter, contextOf: Contexts): RestFace {
   const table = findMyWay({ caseSensitive: true, ignoreTrailingSlash: true, maxParamLength: 16_384 });
   const routes = routesOf(router);
   /** Paths without parameters: where `/blocks/delete` takes POST, a GET of it means no guild named "delete". */
@@ -124,7 +126,8 @@ export function createRestFace(router: AnyTRPCRouter): RestFace {
     // Until the procedure is called nothing can have been changed, whatever fails.
     let stage: Route['type'] = 'query';
     try {
-      const ctx = await createContext(req);
+      requireCapacity();
+      const ctx = await contextOf(req, res, callsOf([route.type]));
       const input = await readInput(req, found, query);
       stage = route.type;
       sendJson(res, 200, await call(route, ctx, input));

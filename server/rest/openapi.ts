@@ -33,13 +33,23 @@ const headers = {
   },
   'WWW-Authenticate': { required: true, schema: { type: 'string', const: 'Bearer' } },
   Allow: { required: true, description: 'The methods of this route.', schema: { type: 'string' } },
+  'RateLimit-Policy': {
+    description: 'Where the key is limited: calls of a class in a window of seconds, such as `"reads";q=500;w=10`.',
+    schema: { type: 'string' },
+  },
+  RateLimit: {
+    description:
+      'Where the key is limited: calls that are left, and seconds until the next window: `"reads";r=42;t=3`.',
+    schema: { type: 'string' },
+  },
   'Retry-After': { required: true, description: 'Seconds.', schema: { type: 'string', pattern: '^[0-9]+$' } },
 } as const;
 
 const statusHeaders: Record<number, (keyof typeof headers)[]> = {
+  200: ['RateLimit', 'RateLimit-Policy'],
   401: ['WWW-Authenticate'],
   405: ['Allow'],
-  429: ['Retry-After'],
+  429: ['RateLimit', 'RateLimit-Policy', 'Retry-After'],
   503: ['Retry-After'],
 };
 
@@ -67,11 +77,13 @@ function errorsOf({ method, scope, takesGuild, own }: Operation): ErrorType[] {
     ...(scope === 'read' ? [] : (['insufficient_scope'] as const)),
     ...(takesGuild ? (['guild_not_allowed'] as const) : []),
     ...own,
+    'rate_limited',
     'method_not_allowed',
     'request_timeout',
     ...(command ? (['body_too_large', 'unsupported_media_type'] as const) : []),
     'headers_too_large',
     'internal',
+    'overloaded',
     'database_unavailable',
     ...(command ? (['outcome_unknown'] as const) : []),
   ];
