@@ -105,6 +105,7 @@ export function createTrpcMount(router: AnyTRPCRouter, contextOf: Contexts) {
     });
     res.statusCode = response.status;
     for (const [name, value] of response.headers) res.setHeader(name, value);
+    res.setHeader('Cache-Control', 'no-store');
     res.end(Buffer.from(await response.arrayBuffer()));
   }
 
