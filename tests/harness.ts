@@ -17,6 +17,7 @@ import { appRouter } from 'counterfoil/router';
 import type { RouteMeta } from 'counterfoil/trpc';
 import { connection } from 'mongoose';
 import { inject } from 'vitest';
+import { search } from './leaks/search.ts';
 
 /** What a call came to, whatever the transport. */
 export interface Outcome {
@@ -53,11 +54,16 @@ export async function issueKey(scope: Scope, fields: Partial<KeyRecord> = {}): P
   return key;
 }
 
+/** What the service logs in this process is searched for keys; with TEST_LOG it goes to the terminal instead. */
+const logger = process.env.TEST_LOG
+  ? createLogger(process.env.TEST_LOG)
+  : createLogger('info', { write: (line) => search('log', line) });
+
 async function connectOnce(): Promise<void> {
   if (connection.readyState === 1) return;
   await connectDatabase(inject('mongodbUri'));
   await migrate(() => {});
-  watchKeys(createLogger('silent'));
+  watchKeys(logger);
 }
 
 /** Every procedure by its path, such as `tickets.get`; at run time tRPC keeps them in one flat record. */
@@ -111,7 +117,7 @@ export function callsTo(url: string, defaultKey: string): { rest: Call; trpc: Ca
 export async function startApp(deps: Partial<AppDeps> = {}) {
   await connectOnce();
   const app = createApp({
-    logger: createLogger(process.env.TEST_LOG ?? 'silent'),
+    logger,
     metrics: createMetrics(),
     isDraining: () => false,
     limits: { rateLimit: null, failedAuthLimit: null, trustProxy: () => false },

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { search } from './leaks/search.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -12,7 +13,8 @@ interface Start {
 
 /** Runs `server/main.ts` as a process of its own, which may end at once. */
 export function spawnServer({ env }: Start) {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'server/main.ts'], {
+  const watch = './tests/leaks/watch.ts';
+  const child = spawn(process.execPath, ['--import', 'tsx', '--import', watch, 'server/main.ts'], {
     cwd: root,
     env: { PATH: process.env.PATH, PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -24,7 +26,12 @@ export function spawnServer({ env }: Start) {
   child.stderr.on('data', (chunk) => {
     output.stderr += chunk;
   });
-  const exited = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals);
+  const exited = once(child, 'close').then(([code, signal]) => {
+    // On the terminal the first key stands once, for its owner.
+    const terminal = output.stderr.replace(/^Your admin key[\s\S]*?\n {2}cfl_\w+|cfl_\w+(?=" -H)/gm, '');
+    for (const text of [output.stdout, terminal]) search('log of a server', text, env.COUNTERFOIL_KEY);
+    return (code ?? signal) as number | NodeJS.Signals;
+  });
   return {
     /** The exit code, or the signal that ended it. */
     exited,

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { CreateTicketChannel, UpdateTicketChannel } from '@counterfoil/shared/channels';
+import type { mongo } from 'mongoose';
 import { recordChange } from '../audit/model.ts';
 import type { Context } from '../context.ts';
-import { inTransaction } from '../database/transaction.ts';
+import { inTransaction, oneAtATime } from '../database/transaction.ts';
 import { findOrInsert } from '../database/unique.ts';
 import { TicketChannelExists, TicketChannelNotFound } from '../errors.ts';
 import { TicketChannel, type TicketChannelRecord } from './model.ts';
@@ -28,8 +29,10 @@ export async function createChannel(
   const now = new Date();
   const made = { _id: id, channelId, createdAt: now, updatedAt: now };
   const change = { action: 'channels.create', target: ticketType, guildIds: [guildId], before: null } as const;
-  const found = await findOrInsert(TicketChannel, { guildId, ticketType }, made, (channel, session) =>
-    recordChange(ctx, { ...change, after: told(channel) }, session),
+  const record = (channel: TicketChannelRecord, session: mongo.ClientSession) =>
+    recordChange(ctx, { ...change, after: told(channel) }, session);
+  const found = await oneAtATime(`channel ${guildId}:${ticketType}`, () =>
+    findOrInsert(TicketChannel, { guildId, ticketType }, made, record),
   );
   if (found?.record.channelId !== channelId) throw new TicketChannelExists();
   return { created: found.created, channel: found.record };

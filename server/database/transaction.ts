@@ -23,3 +23,18 @@ export async function inTransaction<Result>(
     ),
   );
 }
+
+/** The last work of this process on each id. */
+const lastOf = new Map<string, Promise<unknown>>();
+
+/** Does works on one id after the other: at once their transactions would only make each other begin again. */
+export async function oneAtATime<Result>(id: string, work: () => Promise<Result>): Promise<Result> {
+  const mine = (lastOf.get(id) ?? Promise.resolve()).then(work);
+  const ended = mine.catch(() => {});
+  lastOf.set(id, ended);
+  try {
+    return await mine;
+  } finally {
+    if (lastOf.get(id) === ended) lastOf.delete(id);
+  }
+}

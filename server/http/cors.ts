@@ -11,7 +11,8 @@ const maxAge = 600;
 export function createCors(origins: string[]): (req: IncomingMessage, res: ServerResponse) => boolean {
   if (origins.length === 0) return () => false;
   const exposedHeaders = ['X-Request-Id', 'Retry-After', 'RateLimit', 'RateLimit-Policy'];
-  const allowedHeaders = ['Authorization', 'Content-Type', 'X-Request-Id'];
+  // Firefox asks for leave to send the user agent of the typed client.
+  const allowedHeaders = ['Authorization', 'Content-Type', 'X-Request-Id', 'User-Agent'];
   const methods = ['GET', 'HEAD', 'POST'];
   const allow = cors({ origin: origins, methods, allowedHeaders, exposedHeaders, maxAge, preflightContinue: true });
   return (req, res) => {

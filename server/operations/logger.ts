@@ -22,8 +22,9 @@ function describe(error: unknown, depth = 0): object {
 
 export type Logger = ReturnType<typeof createLogger>;
 
-/** The log: a line of JSON each, on standard output. */
-export function createLogger(level: string) {
+/** The log: a line of JSON each, on standard output where no other destination is named. */
+export function createLogger(level: string, destination?: pino.DestinationStream) {
   const timestamp = () => `,"time":"${new Date().toISOString()}"`;
-  return pino({ level, serializers: { err: (error: unknown) => describe(error) }, base: null, timestamp });
+  const options = { level, serializers: { err: (error: unknown) => describe(error) }, base: null, timestamp };
+  return destination ? pino(options, destination) : pino(options);
 }

@@ -1,6 +1,6 @@
 import { model, type mongo, Schema, trusted } from 'mongoose';
 import { TicketChannel, type TicketChannelRecord } from '../channels/model.ts';
-import { inTransaction, patience } from '../database/transaction.ts';
+import { inTransaction, oneAtATime, patience } from '../database/transaction.ts';
 import { Cooldown, OwnerLimitReached } from '../errors.ts';
 import { Ticket } from './model.ts';
 
@@ -33,26 +33,12 @@ export async function inTurn<Result>(
     await Turn.updateOne({ _id }, { $inc: { turns: 1 } }, { upsert: true, session });
     return result;
   };
-  return afterOthers(_id, () => inTransaction(take, giveUpAt));
+  return oneAtATime(_id, () => inTransaction(take, giveUpAt));
 }
 
 /** Deletes the documents of some places, by their ids: `<guild>:<owner>:<type>`. */
 export async function forgetTurns(ids: { $gte: string; $lt: string } | { $regex: string }): Promise<void> {
   await Turn.deleteMany({ _id: trusted({ ...ids }) });
-}
-
-/** The last work of this process on each place: at once they would only make each other begin again. */
-const lastOf = new Map<string, Promise<unknown>>();
-
-async function afterOthers<Result>(id: string, work: () => Promise<Result>): Promise<Result> {
-  const mine = (lastOf.get(id) ?? Promise.resolve()).then(work);
-  const ended = mine.catch(() => {});
-  lastOf.set(id, ended);
-  try {
-    return await mine;
-  } finally {
-    if (lastOf.get(id) === ended) lastOf.delete(id);
-  }
 }
 
 /** The settings of a place's ticket type, where it has any. */

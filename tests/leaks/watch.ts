@@ -1,0 +1,21 @@
+import { ServerResponse } from 'node:http';
+import { search } from './search.ts';
+
+/** Searches what every server of this process answers for keys; loaded before the service in each process of a test run. */
+const watched = Symbol.for('counterfoil.leaks');
+if (!(watched in ServerResponse.prototype)) {
+  Object.defineProperty(ServerResponse.prototype, watched, { value: true });
+  for (const method of ['write', 'end'] as const) {
+    const original = ServerResponse.prototype[method] as (...parts: unknown[]) => unknown;
+    Object.defineProperty(ServerResponse.prototype, method, {
+      value(this: ServerResponse, ...parts: unknown[]) {
+        const [chunk] = parts;
+        if (typeof chunk === 'string' || chunk instanceof Uint8Array) {
+          const where = `answer to ${this.req.method} ${this.req.url}`;
+          search(where, Buffer.from(chunk as string).toString(), process.env.COUNTERFOIL_KEY);
+        }
+        return original.apply(this, parts);
+      },
+    });
+  }
+}
