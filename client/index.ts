@@ -1,18 +1,22 @@
-import { createTRPCClient, httpBatchLink, httpLink } from '@trpc/client';
-import type { AppRouter } from 'counterfoil/router';
-
-export interface ClientOptions {
-  /** The address of the service, such as `http://127.0.0.1:4000`. */
-  url: string;
-  key: string;
-  /** Whether calls made at once go as one request; true where not said. */
-  batch?: boolean;
-}
-
-/** A client of the service: every procedure with its input and output. */
-export function createClient({ url, key, batch = true }: ClientOptions) {
-  const options = { url: `${url}/trpc`, headers: { authorization: `Bearer ${key}` } };
-  return createTRPCClient<AppRouter>({
-    links: [batch ? httpBatchLink({ ...options, maxItems: 10 }) : httpLink(options)],
-  });
-}
+export type { Block } from '@counterfoil/shared/blocks';
+export type { TicketChannel } from '@counterfoil/shared/channels';
+export type { Eligibility } from '@counterfoil/shared/eligibility';
+export { type ErrorType, errorStatus, type Issue } from '@counterfoil/shared/errors';
+export type { HistoryEntry } from '@counterfoil/shared/history';
+export { type Scope, scopes } from '@counterfoil/shared/keys';
+export type { Note } from '@counterfoil/shared/notes';
+export { LongText, limits, Snowflake, Uuid } from '@counterfoil/shared/primitives';
+export { Label, Priority, ShortId, type Ticket, TicketName, TicketType } from '@counterfoil/shared/tickets';
+export type { User } from '@counterfoil/shared/users';
+export { createClient } from './create-client.ts';
+export {
+  CounterfoilError,
+  type CounterfoilErrorDetails,
+  type CounterfoilErrorType,
+  isCounterfoilError,
+} from './errors.ts';
+export { interactionUuid } from './interaction-uuid.ts';
+export type { ClientOptions } from './options.ts';
+export { pages } from './pages.ts';
+export type { AppRouter, CounterfoilClient, RouterInputs, RouterOutputs } from './router-types.ts';
+export { parseTicketData } from './ticket-data.ts';
