@@ -4,8 +4,11 @@ import type { AppRouter, RouterInputs } from './router-types.ts';
 /** The fields by which the service recognizes a repeated command. */
 type RepeatId = 'commandId' | 'ticketId' | 'noteId';
 
+// An input without fields has every string as a key.
+type RepeatIdsIn<Input> = string extends keyof Input ? never : keyof Input & RepeatId;
+
 type PathsOf<Resource extends keyof RouterInputs & string> = {
-  [Name in keyof RouterInputs[Resource] & string]: [keyof RouterInputs[Resource][Name] & RepeatId] extends [never]
+  [Name in keyof RouterInputs[Resource] & string]: [RepeatIdsIn<RouterInputs[Resource][Name]>] extends [never]
     ? never
     : `${Resource}.${Name}`;
 }[keyof RouterInputs[Resource] & string];
@@ -13,7 +16,7 @@ type Path = { [Resource in keyof RouterInputs & string]: PathsOf<Resource> }[key
 
 type RepeatIdsOf<P extends Path> = P extends `${infer Resource extends keyof RouterInputs & string}.${infer Name}`
   ? Name extends keyof RouterInputs[Resource]
-    ? keyof RouterInputs[Resource][Name] & RepeatId
+    ? RepeatIdsIn<RouterInputs[Resource][Name]>
     : never
   : never;
 

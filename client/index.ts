@@ -3,7 +3,7 @@ export type { TicketChannel } from '@counterfoil/shared/channels';
 export type { Eligibility } from '@counterfoil/shared/eligibility';
 export { type ErrorType, errorStatus, type Issue } from '@counterfoil/shared/errors';
 export type { HistoryEntry } from '@counterfoil/shared/history';
-export { type Scope, scopes } from '@counterfoil/shared/keys';
+export { type Key, type Scope, scopes } from '@counterfoil/shared/keys';
 export type { Note } from '@counterfoil/shared/notes';
 export { LongText, limits, Snowflake, Uuid } from '@counterfoil/shared/primitives';
 export { Label, Priority, ShortId, type Ticket, TicketName, TicketType } from '@counterfoil/shared/tickets';

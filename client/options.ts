@@ -1,4 +1,4 @@
-import { expected } from '@counterfoil/shared/primitives';
+import { expected, wholeNumber } from '@counterfoil/shared/primitives';
 import { z } from 'zod';
 
 export interface ClientOptions {
@@ -57,11 +57,6 @@ const Address = z.string(expected(address)).transform((text, context) => {
   if (url.search || url.hash) return refuse('Must not hold a query or a fragment');
   return url.origin + url.pathname.replace(/\/+$/, '');
 });
-
-const wholeNumber = (minimum: number, maximum: number) => {
-  const what = `a whole number from ${minimum} to ${maximum}`;
-  return z.int(`Expected ${what}`).min(minimum, `Expected ${what}`).max(maximum, `Expected ${what}`);
-};
 
 const key = 'the key as the service printed it: visible ASCII characters, without spaces and line breaks';
 

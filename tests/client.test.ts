@@ -5,7 +5,7 @@ import { type ClientOptions, CounterfoilError, createClient, isCounterfoilError,
 import { getUntypedClient } from '@trpc/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newTicket } from './contract.ts';
-import { type App, procedures, shortId, snowflake, startApp } from './harness.ts';
+import { type App, issueKey, procedures, shortId, snowflake, startApp } from './harness.ts';
 import { refusal, startScriptedProxy } from './scripted-proxy.ts';
 import { until } from './server-process.ts';
 
@@ -137,6 +137,25 @@ describe('retries', () => {
     expect(fourth).toBeDefined();
   });
 
+  test('calls beyond the rate limit of a key wait for their turn', async () => {
+    const key = await issueKey('read', { rateLimit: 1 });
+    const statuses: number[] = [];
+    const counterfoil = createClient({
+      url: app.url,
+      key,
+      batch: false,
+      async fetch(url, init) {
+        const response = await fetch(url, init);
+        statuses.push(response.status);
+        return response;
+      },
+    });
+    const read = () => counterfoil.users.exists.query({ discordId: snowflake() });
+    // The limit is of ten seconds: ten at once are let through.
+    await Promise.all(Array.from({ length: 12 }, read));
+    expect(statuses.sort()).toEqual([...Array.from({ length: 12 }, () => 200), 429, 429]);
+  });
+
   test('a Retry-After of more than 30 seconds is told at once', async () => {
     await using via = await viaProxy();
     via.proxy.script(refusal(429, 'rate_limited', { 'retry-after': '31' }));
@@ -175,13 +194,13 @@ describe('retries', () => {
   });
 
   test('an attempt takes timeoutMs at most', async () => {
-    await using via = await viaProxy({ timeoutMs: 1_000, retries: 1 });
+    await using via = await viaProxy({ timeoutMs: 3_000, retries: 1 });
     const { ticketShortId } = await createdTicket();
     via.proxy.script('hold', 'pass', 'hold', 'hold');
     expect(await via.counterfoil.tickets.get.query({ shortId: ticketShortId })).toMatchObject({ ticketShortId });
     const error = await errorOf(via.counterfoil.tickets.get.query({ shortId: ticketShortId }));
     expect(error).toMatchObject({ type: 'timed_out', code: null });
-    expect(error.message).toBe(`No answer from ${via.proxy.url} within 1000 ms.`);
+    expect(error.message).toBe(`No answer from ${via.proxy.url} within 3000 ms.`);
     expect(via.proxy.requests).toHaveLength(4);
     // The request itself is ended too.
     await until(() => via.proxy.requests.filter(({ gone }) => gone).length === 3);
@@ -241,7 +260,7 @@ describe('several addresses', () => {
     async (fate) => {
       await using one = await startScriptedProxy(app.port);
       await using other = await startScriptedProxy(app.port);
-      const counterfoil = createClient({ url: [one.url, other.url], key: app.key, timeoutMs: 1_000 });
+      const counterfoil = createClient({ url: [one.url, other.url], key: app.key, timeoutMs: 3_000 });
       const read = () => counterfoil.users.exists.query({ discordId: snowflake() });
       one.script(fate);
       // Calls that find it away together move on together, not twice.
@@ -253,6 +272,21 @@ describe('several addresses', () => {
       expect(one.requests).toHaveLength(2);
     },
   );
+
+  test('a call that finds out late that an address is away does not move the client on once more', async () => {
+    await using one = await startScriptedProxy(app.port);
+    await using two = await startScriptedProxy(app.port);
+    await using three = await startScriptedProxy(app.port);
+    const counterfoil = createClient({ url: [one.url, two.url, three.url], key: app.key, timeoutMs: 3_000 });
+    const read = () => counterfoil.users.exists.query({ discordId: snowflake() });
+    one.script('hold', 'drop');
+    two.script('drop');
+    const late = read();
+    await until(() => one.requests.length === 1);
+    await read();
+    await late;
+    expect([one.requests.length, two.requests.length, three.requests.length]).toEqual([2, 1, 2]);
+  });
 
   test('where all are away, the last error is thrown', async () => {
     await using one = await startScriptedProxy(app.port);
@@ -283,7 +317,8 @@ describe('several addresses', () => {
 
 describe('abort', () => {
   test('ends a call at once while it waits for an answer, and its request', async () => {
-    await using via = await viaProxy();
+    // Longer than the test waits: it is the abort that ends the request.
+    await using via = await viaProxy({ timeoutMs: 100_000 });
     via.proxy.always('hold');
     const abort = new AbortController();
     const call = errorOf(via.counterfoil.tickets.get.query({ shortId: 'any' }, { signal: abort.signal }));
@@ -295,13 +330,14 @@ describe('abort', () => {
 
   test('ends a call at once while it waits for its next attempt, which is not made', async () => {
     await using via = await viaProxy();
-    via.proxy.script(refusal(503, 'overloaded', { 'retry-after': '29' }));
+    via.proxy.script(refusal(503, 'overloaded', { 'retry-after': '2' }));
     const abort = new AbortController();
     const call = errorOf(via.counterfoil.tickets.get.query({ shortId: 'any' }, { signal: abort.signal }));
     await until(() => via.proxy.requests.length === 1);
     await sleep(100);
     abort.abort(new Error('enough'));
     expect(await call).toMatchObject({ type: 'aborted' });
+    await sleep(2_500);
     expect(via.proxy.requests).toHaveLength(1);
   });
 
@@ -427,7 +463,7 @@ describe('the key', () => {
     [inspect(value, { depth: Infinity, showHidden: true, showProxy: true }), inspect(value), String(value)].join('\n');
 
   test('is in no error', async () => {
-    await using via = await viaProxy({ retries: 0, timeoutMs: 1_000 });
+    await using via = await viaProxy({ retries: 0, timeoutMs: 3_000 });
     const read = (input = 'any') => via.counterfoil.tickets.get.query({ shortId: input });
     const echo = {
       status: 401,
@@ -447,6 +483,16 @@ describe('the key', () => {
       fetch: (_, init) => Promise.reject(Object.assign(new Error(`no luck with ${inspect(init)}`), { init })),
     });
     errors.push(await errorOf(telling.tickets.get.query({ shortId: 'any' })));
+    const throwing = createClient({
+      url: via.proxy.url,
+      key: app.key,
+      retries: 0,
+      fetch(_, init) {
+        throw new Error(`no luck with ${inspect(init)}`);
+      },
+    });
+    errors.push(await errorOf(throwing.tickets.get.query({ shortId: 'any' })));
+    expect(errors.at(-1)).toMatchObject({ type: 'connection_failed' });
     expect(errors.map(({ type }) => type)).toEqual(
       expect.arrayContaining(['connection_failed', 'timed_out', 'unexpected_response', 'ticket_not_found']),
     );
