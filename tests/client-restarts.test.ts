@@ -127,8 +127,8 @@ test('a server that is killed ten times under 2,000 calls: each ends well or wit
   // One commandId a call, however often it was sent.
   expect(sent.size).toBe(ended);
   expect(resent).toBeGreaterThanOrEqual(kills);
-  expect(repeated).toBeGreaterThan(0);
-  const passing = ['connection_failed', 'timed_out', 'outcome_unknown', 'database_unavailable', 'shutting_down'];
+  // What passes by itself, and nothing else.
+  const passing = ['connection_failed', 'timed_out', 'outcome_unknown', 'database_unavailable', 'overloaded'];
   expect(passing).toEqual(expect.arrayContaining([...errors.keys()]));
 
   const tickets = await server.tickets.find().toArray();
