@@ -17,6 +17,7 @@ import { appRouter } from 'counterfoil/router';
 import type { RouteMeta } from 'counterfoil/trpc';
 import { connection } from 'mongoose';
 import { inject } from 'vitest';
+import type { z } from 'zod';
 import { search } from './leaks/search.ts';
 
 /** What a call came to, whatever the transport. */
@@ -67,8 +68,9 @@ async function connectOnce(): Promise<void> {
 }
 
 /** Every procedure by its path, such as `tickets.get`; at run time tRPC keeps them in one flat record. */
-export const procedures: Record<string, { _def: { type: string; meta?: RouteMeta } }> = (appRouter as AnyTRPCRouter)
-  ._def.procedures;
+export const procedures: Record<string, { _def: { type: string; meta?: RouteMeta; inputs: z.ZodObject[] } }> = (
+  appRouter as AnyTRPCRouter
+)._def.procedures;
 
 /** The REST route of a procedure, filled with an input. */
 function restRequest(procedure: string, input: object): { method: string; path: string; body?: string } {
