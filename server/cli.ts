@@ -4,33 +4,17 @@ import { pipeline } from 'node:stream/promises';
 import { GuildId } from '@counterfoil/shared/primitives';
 import { Command, InvalidArgumentError } from 'commander';
 import { readConfig } from './config.ts';
-import { connectDatabase, disconnectDatabase } from './database/connect.ts';
 import { migrate, prepareDatabase } from './database/migrate.ts';
-import { joinDatabase, type OpenDatabase } from './database/open.ts';
+import { whichDatabase, withDatabase } from './database/open.ts';
+import { addKeysCommand } from './keys/cli.ts';
 import { exitCodes, report, runToEnd, StartupError } from './startup-error.ts';
 import { exportChunks } from './transfer/export.ts';
 import { newExportFile, resumeExportFile } from './transfer/export-file.ts';
 import { importLines } from './transfer/import.ts';
 
-const environment = `
-The database is that of the service, by the same environment: MONGODB_URI names yours; without it, it is the embedded
-one in DATA_DIR, which is shared with the service while that runs.`;
-
-/** Connects to the service's database, and leaves it as it was found. */
-async function withDatabase(mayMake: boolean, use: (database: OpenDatabase) => Promise<number>): Promise<number> {
-  const database = await joinDatabase(readConfig(), report, mayMake);
-  try {
-    await connectDatabase(database.uri);
-    return await use(database);
-  } finally {
-    await disconnectDatabase();
-    await database.stop();
-  }
-}
-
 /** Migrates. An embedded database that a service runs is of that service's version, and is not changed beneath it. */
 function migrateDatabase({ again }: { again?: true }): Promise<number> {
-  return withDatabase(false, async ({ shared }) => {
+  return withDatabase(readConfig(), false, async ({ shared }) => {
     if (shared) await prepareDatabase({ mayMigrate: false, report });
     else if ((await migrate(report, again === true)).length > 0) return 0;
     report('The database is up to date: nothing to migrate.');
@@ -47,7 +31,7 @@ interface ExportChoice {
 
 function exportDatabase({ guild, output, resume, snapshot }: ExportChoice): Promise<number> {
   const scope = { guildId: guild ?? null, snapshot: snapshot === true, report };
-  return withDatabase(false, async ({ ours }) => {
+  return withDatabase(readConfig(), false, async ({ ours }) => {
     await prepareDatabase({ mayMigrate: ours, report });
     if (output === undefined) {
       const chunks = exportChunks({ ...scope, after: null });
@@ -69,7 +53,7 @@ function exportDatabase({ guild, output, resume, snapshot }: ExportChoice): Prom
 
 async function importFile(path = '-'): Promise<number> {
   const source = path === '-' ? process.stdin : (await openFile(path)).createReadStream();
-  return withDatabase(true, async ({ ours }) => {
+  return withDatabase(readConfig(), true, async ({ ours }) => {
     await prepareDatabase({ mayMigrate: ours, report });
     const { refused, brokenOff } = await importLines(source, report);
     return refused > 0 || brokenOff ? 1 : 0;
@@ -115,7 +99,7 @@ program
     `
 Make a backup and stop every process of the older version first. Broken off, it goes on where it was when it is run
 again; where nothing is to do, it does nothing. An embedded database is also migrated by each start.
-${environment}`,
+${whichDatabase}`,
   )
   .action((choice: { again?: true }) => runToEnd(migrateDatabase(choice)));
 
@@ -136,7 +120,7 @@ program
 The service may run meanwhile. Each ticket is consistent in itself, with its whole history and notes; with --snapshot all
 are of one time. A snapshot has to end within the history that MongoDB keeps: five minutes, unless its parameter
 minSnapshotHistoryWindowInSeconds says more. Keys are never exported. Progress goes to standard error.
-${environment}`,
+${whichDatabase}`,
   )
   .action((choice: ExportChoice, command: Command) => {
     if (choice.resume && choice.output === undefined) command.error('error: --resume needs --output');
@@ -155,9 +139,30 @@ What is there already stays as it is, so that importing again is safe, also afte
 reported with its number and the others go in; the exit code is then 1, as it is where an export has no last line. Ticket
 numbers that come next are raised. Limits, cooldowns and blocks are not asked.
 The README says what a line needs. The service may run meanwhile.
-${environment}`,
+${whichDatabase}`,
   )
   .action((path: string | undefined) => runToEnd(importFile(path)));
 
-if (process.argv.length <= 2) program.error('error: a command is missing: serve, migrate, export or import');
+addKeysCommand(program);
+
+program
+  .command('doctor')
+  .description('look at configuration, database, indexes, migrations, clock and keys, and say what to mend')
+  .option('--json', 'as JSON: {ok, checks: [{check, status, message}]}')
+  .addHelpText(
+    'after',
+    `
+A line for each check: ok, a warning, or a problem. It changes nothing, and the service may run meanwhile. The exit code is
+1 where there is a problem.
+${whichDatabase}`,
+  )
+  .action(async (choice: { json?: true }) => {
+    // It knows every model and so the whole service, which the other commands need not load.
+    const { doctor } = await import('./operations/doctor.ts');
+    runToEnd(doctor(choice));
+  });
+
+if (process.argv.length <= 2) {
+  program.error('error: a command is missing: serve, migrate, export, import, keys or doctor');
+}
 await program.parseAsync();

@@ -94,14 +94,35 @@ export interface Config {
   cacheDir: string;
 }
 
+/** A variable that is not valid, and why. */
+export interface BadVariable {
+  variable: string;
+  message: string;
+}
+
 /** Reads the settings; throws a StartupError that names each bad variable. */
 export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
+  const { config, bad } = inspectEnvironment(environment);
+  if (bad.length === 0) return config;
+  const lines = bad.map(({ variable, message }) => `  ${variable} ${message}`);
+  throw new StartupError('badConfiguration', `The environment is not valid:\n${lines.join('\n')}`);
+}
+
+/** The settings, with the default in place of each bad variable, and which variables are bad and which are set. */
+export function inspectEnvironment(environment: NodeJS.ProcessEnv = process.env): {
+  config: Config;
+  bad: BadVariable[];
+  isSet(variable: string): boolean;
+} {
   const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
-  const { data, error } = Environment.safeParse(set);
-  if (error) {
-    const lines = error.issues.map((issue) => `  ${issue.path.join('.')} ${issue.message}`);
-    throw new StartupError('badConfiguration', `The environment is not valid:\n${lines.join('\n')}`);
-  }
+  const issues = Environment.safeParse(set).error?.issues ?? [];
+  const bad = issues.map(({ path, message }) => ({ variable: path.join('.'), message }));
+  const sound = Object.entries(set).filter(([name]) => !bad.some(({ variable }) => variable === name));
+  const config = toConfig(Environment.parse(Object.fromEntries(sound)));
+  return { config, bad, isSet: (variable) => variable in set };
+}
+
+function toConfig(data: z.output<typeof Environment>): Config {
   return {
     port: data.PORT,
     host: data.HOST,

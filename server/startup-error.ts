@@ -25,10 +25,24 @@ export class StartupError extends Error {
   }
 }
 
-/** Writes a line for the operator, to standard error: standard output is the log's or the export's alone. */
+/** A command that was refused or failed, with exit code 1. Its message is shown as it is. */
+export class CommandFailed extends Error {}
+
+/** A text without what steers a terminal. */
+export function harmless(text: string): string {
+  return text.replace(/(?![\n\t])\p{Cc}/gu, '?');
+}
+
+/** Writes a line for the operator, to standard error: standard output is the log's or the result's alone. */
 export function report(line: string): void {
-  // What a line quotes must not steer the terminal.
-  process.stderr.write(`${line.replace(/(?![\n\t])\p{Cc}/gu, '?')}\n`);
+  process.stderr.write(`${harmless(line)}\n`);
+}
+
+/** Writes what a command was asked for, to standard output; resolves when it is written. */
+export function print(text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(`${text}\n`, (error) => (error ? reject(error) : resolve()));
+  });
 }
 
 /** Milliseconds between two signs of progress. */
@@ -62,7 +76,7 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException {
 }
 
 function describe(error: unknown): string {
-  if (error instanceof StartupError || isSystemError(error)) return error.message;
+  if (error instanceof StartupError || error instanceof CommandFailed || isSystemError(error)) return error.message;
   if (error instanceof mongo.MongoError) return `The database failed: ${redact(error.message)}. Run the command again.`;
   return String(error instanceof Error ? error.stack : error);
 }

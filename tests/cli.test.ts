@@ -446,7 +446,8 @@ describe.concurrent('the command line', () => {
     [['migrate']],
     [['export'], '--guild <id>', '--output <file>', '--resume', '--snapshot', 'MONGODB_URI', 'Keys are never exported'],
     [['import'], '[file]', 'standard input', 'importing again is safe', 'exit code'],
-    [[], 'serve', 'migrate', 'export', 'import'],
+    [[], 'serve', 'migrate', 'export', 'import', 'keys', 'doctor'],
+    [['doctor'], 'ok, a warning, or a problem', 'changes nothing', '--json', 'exit code'],
   ])('%s --help says all', async (command, ...words) => {
     const { code, stdout, stderr } = await runCli([...command, '--help'], {});
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,6 +49,19 @@ export async function startMongod({ standalone = false } = {}) {
     kill,
     /** Starts it again on the same port and data. */
     restart: start,
+    /** Starts it again so that it asks for a user and a password, and makes that user with these roles. */
+    async protect(user: string, pwd: string, roles: string[]) {
+      const keyFile = join(folder, 'member-key');
+      await writeFile(keyFile, 'counterfoil', { mode: 0o400 });
+      const client = new mongo.MongoClient(`mongodb://${host}/?directConnection=true`);
+      await client.db('counterfoil').command({ createUser: user, pwd, roles });
+      await kill();
+      child = spawn(inject('mongod'), [...args, '--replSet', replicaSet, '--auth', '--keyFile', keyFile], {
+        stdio: 'ignore',
+      });
+      await until(async () => (await client.db('admin').command({ hello: 1 })).isWritablePrimary, 30_000);
+      await client.close();
+    },
     /** Stops it without ending it; what arrives waits. */
     async freeze() {
       child.kill('SIGSTOP');

@@ -41,9 +41,13 @@ export async function inTime<T>(work: Promise<T>, milliseconds = requestWait): P
 
 /**
  * Connects Mongoose, with majority writes and majority reads of the primary; `watch` sees the client before it connects.
- * Throws a StartupError where the database is away for 30 s, refuses us, or is no replica set.
+ * Throws a StartupError where the database is away for `patience` milliseconds, refuses us, or is no replica set.
  */
-export async function connectDatabase(uri: string, watch?: (client: mongo.MongoClient) => void): Promise<void> {
+export async function connectDatabase(
+  uri: string,
+  watch?: (client: mongo.MongoClient) => void,
+  patience = startWait,
+): Promise<void> {
   try {
     const client = new mongo.MongoClient(uri, {
       appName: 'counterfoil',
@@ -62,7 +66,7 @@ export async function connectDatabase(uri: string, watch?: (client: mongo.MongoC
       writableUntil = writable ? Number.POSITIVE_INFINITY : Math.min(writableUntil, performance.now());
     });
     watch?.(client);
-    await connectPatiently(client);
+    await connectPatiently(client, patience);
     mongoose.connection.setClient(client);
     await requireReplicaSet(client);
   } catch (error) {
@@ -70,8 +74,8 @@ export async function connectDatabase(uri: string, watch?: (client: mongo.MongoC
   }
 }
 
-async function connectPatiently(client: mongo.MongoClient): Promise<void> {
-  const giveUpAt = performance.now() + startWait - serverWait / 2;
+async function connectPatiently(client: mongo.MongoClient, patience: number): Promise<void> {
+  const giveUpAt = performance.now() + patience - serverWait / 2;
   for (;;) {
     try {
       await client.connect();

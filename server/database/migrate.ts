@@ -23,16 +23,43 @@ function applied(db: mongo.Db): mongo.Collection<Stored> {
   return db.collection<Stored>('migrations');
 }
 
-/** The migrations that a database still needs; throws a StartupError where a newer version has changed it. */
-async function pendingOn(db: mongo.Db): Promise<Migration[]> {
+/** The migrations that a database still needs, and the names of those that only a newer version knows. */
+async function compare(db: mongo.Db): Promise<{ pending: Migration[]; newer: string[] }> {
   const done = new Set((await applied(db).find().toArray()).map(({ _id }) => _id));
   const pending = migrations.filter(({ name }) => !done.delete(name));
-  if (done.size === 0) return pending;
-  throw new StartupError(
+  return { pending, newer: [...done].sort() };
+}
+
+function tooNew(newer: string[]): StartupError {
+  return new StartupError(
     'databaseTooNew',
-    `The database was changed by a newer version of Counterfoil (${[...done].sort().join(', ')}). ` +
+    `The database was changed by a newer version of Counterfoil (${newer.join(', ')}). ` +
       'Run that version, or restore the backup made before the upgrade.',
   );
+}
+
+function outdated(pending: Migration[]): StartupError {
+  return new StartupError(
+    'migrationNeeded',
+    `The database holds data of an older version (to do: ${pending.map(({ name }) => name).join(', ')}). ` +
+      'Stop every process of that version, make a backup, then run with the same environment:\n  npx counterfoil migrate',
+  );
+}
+
+/** The migrations that a database still needs; throws a StartupError where a newer version has changed it. */
+async function pendingOn(db: mongo.Db): Promise<Migration[]> {
+  const { pending, newer } = await compare(db);
+  if (newer.length > 0) throw tooNew(newer);
+  return pending;
+}
+
+/** What keeps this version from the data of a database: a StartupError, or null; `empty` is one that a start prepares. */
+export async function migrationState(db: mongo.Db): Promise<{ refusal: StartupError | null; empty: boolean }> {
+  const { pending, newer } = await compare(db);
+  if (newer.length > 0) return { refusal: tooNew(newer), empty: false };
+  if (pending.length === 0) return { refusal: null, empty: false };
+  const empty = await isEmpty(db);
+  return { refusal: empty ? null : outdated(pending), empty };
 }
 
 /** What the first version stored; later ones store more only beside these. */
@@ -58,12 +85,7 @@ export async function prepareDatabase({ mayMigrate, report }: { mayMigrate: bool
   }
   // What is there now may be the first documents of a process that has migrated the empty database meanwhile.
   const pending = await pendingOn(db);
-  if (pending.length === 0) return;
-  throw new StartupError(
-    'migrationNeeded',
-    `The database holds data of an older version (to do: ${pending.map(({ name }) => name).join(', ')}). ` +
-      'Stop every process of that version, make a backup, then run with the same environment:\n  npx counterfoil migrate',
-  );
+  if (pending.length > 0) throw outdated(pending);
 }
 
 /** Runs the migrations that the connected database still needs, or all `again`, one process at a time; answers their names. */

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
-import { StartupError } from '../startup-error.ts';
+import { report, StartupError } from '../startup-error.ts';
+import { connectDatabase, disconnectDatabase } from './connect.ts';
 import { findRunning, startEmbedded } from './embedded.ts';
 import { findMongod } from './mongod.ts';
 
@@ -47,6 +48,27 @@ export async function joinDatabase(config: Config, report: Report, mayMake: bool
   report(`The embedded database in ${config.dataDir}`);
   const running = await findRunning(config.dataDir);
   return running === null ? openDatabase(config, report) : elsewhere(running, true);
+}
+
+/** How a command beside the service finds its database, for people. */
+export const whichDatabase = `
+The database is that of the service, by the same environment: MONGODB_URI names yours; without it, it is the embedded
+one in DATA_DIR, which is shared with the service while that runs.`;
+
+/** Connects to the service's database for a command beside it, and leaves it as it was found. */
+export async function withDatabase<Result>(
+  config: Config,
+  mayMake: boolean,
+  use: (database: OpenDatabase) => Promise<Result>,
+): Promise<Result> {
+  const database = await joinDatabase(config, report, mayMake);
+  try {
+    await connectDatabase(database.uri);
+    return await use(database);
+  } finally {
+    await disconnectDatabase();
+    await database.stop();
+  }
 }
 
 /** Says that the file system refuses the data folder; throws every other error as it is. */
