@@ -53,7 +53,7 @@ async function strangeServer(status: number, headers: Record<string, string> = {
   };
 }
 
-describe.concurrent.each([
+describe.each([
   ['on the database itself', onTheDatabase, 'cli'],
   ['at a running server', onTheServer, 'environment'],
 ])('keys %s', (_where, keys, author) => {
@@ -110,7 +110,7 @@ describe.concurrent.each([
   });
 });
 
-describe.concurrent('at a server', () => {
+describe('at a server', () => {
   test('a key that is unknown there, or too narrow, is told from one that is missing', async () => {
     const guild = snowflake();
     const bound = await onTheServer('create', '--name', 'bound', '--scope', 'admin', '--guild', guild);

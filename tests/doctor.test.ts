@@ -76,7 +76,7 @@ const allChecks = [
   ...['migrations', 'indexes', 'clock', 'keys'],
 ];
 
-describe.concurrent('doctor', () => {
+describe('doctor', () => {
   test('finds a sound database well, also an empty one, and leaves both as they were', async () => {
     await using sound = await database();
     await sound.collection('keys').insertOne(keyOf({ scope: 'admin' }));

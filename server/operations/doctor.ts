@@ -267,7 +267,7 @@ async function reach(uri: string): Promise<{ verdict: Verdict; reached: boolean 
   try {
     await connectDatabase(uri, undefined, reachWait);
     const { setName, hosts } = await mongoose.connection.getClient().db('admin').command({ hello: 1 });
-    const members = setName ? `replica set "${setName}", ${hosts.length} members` : 'a sharded cluster';
+    const members = setName ? `replica set "${setName}", members: ${hosts.length}` : 'a sharded cluster';
     return { verdict: ok(`${redact(uri)}: ${members}`), reached: true };
   } catch (error) {
     if (!(error instanceof StartupError)) return { verdict: failed(error), reached: false };
