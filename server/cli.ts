@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { type FileHandle, open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -83,7 +84,9 @@ program
   .description('run the service, as npm start does')
   .addHelpText(
     'after',
-    '\nIts settings are the variables of the environment in the README, such as PORT and MONGODB_URI.',
+    `
+Its settings are the variables of the environment in the README, such as PORT and MONGODB_URI. Without MONGODB_URI it runs
+a database of its own in DATA_DIR, which is ${readConfig({}).dataDir} where it is not set.`,
   )
   .action(async () => {
     // main.ts is the program that serves: importing it runs it.

@@ -9,6 +9,14 @@ import { StartupError } from './startup-error.ts';
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
+/**
+ * Run from source, `data` beside the README, wherever it is called from: the service and the commands beside it must find
+ * the same. An installed program has no such place, and would lose what lies in its own: `data` where it is called from.
+ */
+const defaultDataDir = import.meta.url.endsWith('.ts')
+  ? fileURLToPath(new URL('../data', import.meta.url))
+  : resolve('data');
+
 const wholeNumber = (minimum: number, maximum: number) =>
   z
     .string()
@@ -47,8 +55,7 @@ const Environment = z.object({
     .string()
     .regex(/^mongodb(\+srv)?:\/\//, { error: 'must begin with mongodb:// or mongodb+srv://' })
     .optional(),
-  // Beside the program, wherever it is called from: the service and the commands beside it must find the same.
-  DATA_DIR: z.string().default(fileURLToPath(new URL('../data', import.meta.url))),
+  DATA_DIR: z.string().default(defaultDataDir),
   COUNTERFOIL_KEY: z
     .string()
     .regex(/^[\x21-\x7e]{24,256}$/, { error: 'must be 24 to 256 visible ASCII characters, without spaces' })

@@ -7,7 +7,10 @@ import { MethodNotAllowed } from '../errors.ts';
 import { requestState } from '../http/request.ts';
 
 const own = fileURLToPath(new URL('docs', import.meta.url));
-const swaggerUi = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
+// What is published brings the files that are used itself: the package is large, and reports its installations.
+const swaggerUi = import.meta.url.endsWith('.ts')
+  ? dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
+  : own;
 
 /** Everything that the page consists of, by its path. */
 const files: Record<string, string> = {
