@@ -9,13 +9,19 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** What the real server is told by its environment; PORT is 0, any free one, where it is not named. */
 interface Start {
   env: Record<string, string | undefined>;
+  /** What to run, and where; `server/main.ts` of the workspace where it is not named. */
+  command?: string[];
+  cwd?: string;
 }
 
-/** Runs `server/main.ts` as a process of its own, which may end at once. */
-export function spawnServer({ env }: Start) {
-  const watch = './tests/leaks/watch.ts';
-  const child = spawn(process.execPath, ['--import', 'tsx', '--import', watch, 'server/main.ts'], {
-    cwd: root,
+const watch = './tests/leaks/watch.ts';
+const fromSource = [process.execPath, '--import', 'tsx', '--import', watch, 'server/main.ts'];
+
+/** Runs the server as a process of its own, which may end at once. */
+export function spawnServer({ env, command = fromSource, cwd = root }: Start) {
+  const [program = '', ...args] = command;
+  const child = spawn(program, args, {
+    cwd,
     env: { PATH: process.env.PATH, PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

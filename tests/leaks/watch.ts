@@ -8,6 +8,8 @@ if (!(watched in ServerResponse.prototype)) {
   for (const method of ['write', 'end'] as const) {
     const original = ServerResponse.prototype[method] as (...parts: unknown[]) => unknown;
     Object.defineProperty(ServerResponse.prototype, method, {
+      // Others put their own in its place, on single answers.
+      writable: true,
       value(this: ServerResponse, ...parts: unknown[]) {
         const [chunk] = parts;
         if (typeof chunk === 'string' || chunk instanceof Uint8Array) {
