@@ -10,6 +10,7 @@ import { readConfig } from 'counterfoil/config';
 import { type EmbeddedDatabase, startEmbedded } from 'counterfoil/database/embedded';
 import { findMongod } from 'counterfoil/database/mongod';
 import { mongo } from 'mongoose';
+import { percentile } from './measure.ts';
 import { lists, pageSize, type Read, reads } from './reads.ts';
 import { ask, openSide, type Side, secondsSince, walk } from './sides.ts';
 
@@ -49,10 +50,6 @@ async function measure(kinds: readonly Read[], sides: [Side, Side], turns: numbe
     }
   }
   return times;
-}
-
-function percentile(times: number[], part: number): number {
-  return times.toSorted((a, b) => a - b)[Math.ceil(times.length * part) - 1] ?? Number.NaN;
 }
 
 interface Result {

@@ -20,7 +20,7 @@ async function freePort(): Promise<number> {
 }
 
 /** Runs a mongod that a test may stop, kill and make fail: a replica set of one member, or a standalone. */
-export async function startMongod({ standalone = false } = {}) {
+export async function startMongod({ standalone = false, program = inject('mongod') } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'counterfoil-mongod-'));
   const port = await freePort();
   const host = `127.0.0.1:${port}`;
@@ -29,7 +29,7 @@ export async function startMongod({ standalone = false } = {}) {
   let child: ChildProcess;
 
   async function start() {
-    child = spawn(inject('mongod'), standalone ? args : [...args, '--replSet', replicaSet], { stdio: 'ignore' });
+    child = spawn(program, standalone ? args : [...args, '--replSet', replicaSet], { stdio: 'ignore' });
     const client = new mongo.MongoClient(`mongodb://${host}/?directConnection=true`);
     await client.connect();
     if (!standalone) await becomeWritable(client, host);

@@ -12,26 +12,28 @@ interface Start {
   /** What to run, and where; `server/main.ts` of the workspace where it is not named. */
   command?: string[];
   cwd?: string;
+  /** A file to write the log to, by its descriptor; else it is kept here. */
+  logFile?: number;
 }
 
-const watch = './tests/leaks/watch.ts';
-const fromSource = [process.execPath, '--import', 'tsx', '--import', watch, 'server/main.ts'];
+// In a test run all that the server answers is searched for keys; a benchmark does without.
+const watch = process.env.VITEST ? ['--import', './tests/leaks/watch.ts'] : [];
+const fromSource = [process.execPath, '--import', 'tsx', ...watch, 'server/main.ts'];
 
 /** Runs the server as a process of its own, which may end at once. */
-export function spawnServer({ env, command = fromSource, cwd = root }: Start) {
+export function spawnServer({ env, command = fromSource, cwd = root, logFile }: Start) {
   const [program = '', ...args] = command;
   const child = spawn(program, args, {
     cwd,
     env: { PATH: process.env.PATH, PORT: '0', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', logFile ?? 'pipe', 'pipe'],
   });
   const output = { stdout: '', stderr: '' };
-  child.stdout.on('data', (chunk) => {
-    output.stdout += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    output.stderr += chunk;
-  });
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name]?.on('data', (chunk) => {
+      output[name] += chunk;
+    });
+  }
   const exited = once(child, 'close').then(([code, signal]) => {
     // On the terminal the first key stands once, for its owner.
     const terminal = output.stderr.replace(/^Your admin key[\s\S]*?\n {2}cfl_\w+|cfl_\w+(?=" -H)/gm, '');
@@ -39,6 +41,7 @@ export function spawnServer({ env, command = fromSource, cwd = root }: Start) {
     return (code ?? signal) as number | NodeJS.Signals;
   });
   return {
+    pid: child.pid,
     /** The exit code, or the signal that ended it. */
     exited,
     kill: (signal: NodeJS.Signals) => child.kill(signal),

@@ -1,0 +1,80 @@
+import { limitLoad } from 'counterfoil/operations/load';
+import { Ticket } from 'counterfoil/tickets/model';
+import { trusted } from 'mongoose';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { newTicket } from './contract.ts';
+import { type App, startApp } from './harness.ts';
+
+const most = 3;
+const burst = 40;
+
+let app: App;
+beforeAll(async () => {
+  app = await startApp();
+});
+afterAll(() => app[Symbol.asyncDispose]());
+beforeEach(() => {
+  limitLoad(most);
+  return () => limitLoad(Number.POSITIVE_INFINITY);
+});
+
+const newTickets = (count: number) => Array.from({ length: count }, newTicket);
+
+/** Which of these tickets are there. */
+async function stored(tickets: { ticketId: string }[]): Promise<string[]> {
+  const ids = tickets.map(({ ticketId }) => ticketId);
+  const found = await Ticket.find({ _id: trusted({ $in: ids }) }, { _id: 1 }).lean();
+  return found.map(({ _id }) => _id).toSorted();
+}
+
+const idsOf = (tickets: { ticketId: string }[]) => tickets.map(({ ticketId }) => ticketId).toSorted();
+
+describe.each(['rest', 'trpc'] as const)('more calls at once than there is room for, over %s', (transport) => {
+  test('are made or refused as overloaded, whole, and are all answered afterwards', async () => {
+    const tickets = newTickets(burst);
+    const health = ['/health/live', '/health/ready'].map((path) => fetch(app.url + path));
+    const answers = await Promise.all(tickets.map((ticket) => app[transport]('tickets.create', ticket)));
+    const refused = tickets.filter((_, place) => answers[place]?.status === 503);
+    const made = tickets.filter((_, place) => answers[place]?.status === 200);
+    expect(made.length + refused.length).toBe(burst);
+    expect(Math.min(made.length, refused.length)).toBeGreaterThan(0);
+    for (const { error, headers } of answers.filter(({ status }) => status === 503)) {
+      expect([error?.type, headers.get('retry-after')]).toEqual(['overloaded', '1']);
+    }
+    for (const probe of health) expect((await probe).status).toBe(200);
+    expect(await stored(tickets)).toEqual(idsOf(made));
+    for (const ticket of refused) {
+      expect(await app[transport]('tickets.create', ticket)).toMatchObject({ status: 200, data: { created: true } });
+    }
+    expect(await stored(tickets)).toEqual(idsOf(tickets));
+  });
+});
+
+test('each call of a tRPC batch finds room or not for itself', async () => {
+  const tickets = newTickets(10);
+  const path = `/trpc/${tickets.map(() => 'tickets.create').join(',')}?batch=1`;
+  const response = await app.fetch(path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ ...tickets }),
+  });
+  const answers = (await response.json()) as { result?: object; error?: { data: { type: string } } }[];
+  const made = tickets.filter((_, place) => answers[place]?.result);
+  const types = answers.flatMap(({ error }) => error?.data.type ?? []);
+  expect([made.length, types]).toEqual([most, Array(10 - most).fill('overloaded')]);
+  expect(response.headers.get('retry-after')).toBe('1');
+  expect(await stored(tickets)).toEqual(idsOf(made));
+});
+
+test('refused calls leave room to others', async () => {
+  for (let round = 0; round < 3; round += 1) {
+    const answers = await Promise.all(
+      newTickets(burst).map((ticket) => app.rest('tickets.create', { ...ticket, ticketType: round === 0 ? '' : 'a' })),
+    );
+    const statuses = new Set(answers.map(({ status }) => status));
+    expect([...statuses].toSorted()).toEqual(round === 0 ? [400] : [200, 503]);
+  }
+  limitLoad(Number.POSITIVE_INFINITY);
+  const answers = await Promise.all(newTickets(burst).map((ticket) => app.trpc('tickets.create', ticket)));
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+});
