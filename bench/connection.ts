@@ -37,7 +37,7 @@ export function connect(port: number) {
     owed?.resolve(answer);
     owed = undefined;
   });
-  socket.on('error', () => {});
+  socket.on('error', (error) => owed?.reject(error));
   socket.on('close', () => owed?.reject(new Error('the connection ended without an answer')));
   return {
     isOpen: () => !socket.destroyed && socket.writable,
