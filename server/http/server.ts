@@ -78,10 +78,13 @@ function answerBroken(refusal: DomainError, socket: Duplex): void {
   setTimeout(() => socket.destroy(), readWait).unref();
 }
 
+/** Connections that may wait to be taken; one more is dropped, and tries again after a second or more. */
+const backlog = 4096;
+
 /** Listens, and returns the address for people; throws a StartupError where that is not possible. */
 export async function listen(server: Server, port: number, host: string): Promise<string> {
   try {
-    server.listen(port, host);
+    server.listen(port, host, backlog);
     await once(server, 'listening');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
