@@ -63,7 +63,7 @@ const Environment = z.object({
   LOG_LEVEL: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
   RATE_LIMIT: wholeNumber(1, limits.rateLimit).optional(),
   FAILED_AUTH_LIMIT: wholeNumber(0, 1_000_000).default(100),
-  MAX_CONCURRENT_CALLS: wholeNumber(1, 100_000).default(256),
+  MAX_CONCURRENT_CALLS: wholeNumber(1, 100_000).default(64),
   TRUST_PROXY: z
     .string()
     .refine(isTrust, {
