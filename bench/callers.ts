@@ -13,6 +13,8 @@ export interface Plan {
   rate: number | null;
   /** Connections at most: a request for which none is free is not sent, and counted as such. */
   connections: number;
+  /** How many of them are made before the first request. */
+  opened: number;
   /** Short ids of tickets, one of which is read by every second request; without any, all are creates. */
   read: string[];
 }
@@ -49,7 +51,7 @@ function sleep(milliseconds: number): Promise<void> {
 }
 
 /** Calls as planned. */
-async function call({ port, key, seconds, rate, connections, read }: Plan): Promise<Tally> {
+async function call({ port, key, seconds, rate, connections, opened, read }: Plan): Promise<Tally> {
   const tally: Tally = {
     sent: 0,
     unsent: 0,
@@ -110,6 +112,12 @@ async function call({ port, key, seconds, rate, connections, read }: Plan): Prom
     underWay -= 1;
   }
 
+  for (; open < opened; open += 1) {
+    const connection = connect(port);
+    await connection.ask(requestOf(key, 'GET', '/health/live'));
+    idle.push(connection);
+  }
+  tally.mostConnections = open;
   const startedAt = performance.now();
   const end = startedAt + seconds * 1000;
   if (rate === null) {

@@ -95,7 +95,7 @@ await runBench(async (own) => {
   const seeding = connect(port);
   const read = Array.from({ length: 100 }, (_, number) => `bench-${number}`);
   for (const ticketShortId of read) await succeed(seeding, createRequest(key, { ticketShortId }));
-  const plan = { port, key, rate, connections: 500, read };
+  const plan = { port, key, rate, connections: 500, opened: 0, read };
   await runCallers({ ...plan, seconds: 5 });
 
   const [without, beside]: [Tally[], Tally[]] = [[], []];

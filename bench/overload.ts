@@ -13,6 +13,8 @@ const { values } = parseArgs({
     times: { type: 'string', default: '10' },
     seconds: { type: 'string', default: '60' },
     connections: { type: 'string', default: '4000' },
+    // How many of the connections are made beforehand: a service takes one new one in each turn of its event loop.
+    opened: { type: 'string', default: '4000' },
     // Processes that send.
     senders: { type: 'string', default: '2' },
     // MAX_CONCURRENT_CALLS of the service; its own default where it is not given.
@@ -72,7 +74,7 @@ function sum(numbers: number[]): number {
 
 /** Creates as fast as 32 connections can; answers how many a second. */
 async function measureCapacity(port: number): Promise<number> {
-  const plan = { port, key, read: [], rate: null, connections: 32 };
+  const plan = { port, key, read: [], rate: null, connections: 32, opened: 0 };
   await runCallers({ ...plan, seconds: 5 });
   const tally = await runCallers({ ...plan, seconds: 10 });
   const { sent } = answersOf([tally], 200);
@@ -88,7 +90,7 @@ function judgeAnswers(tallies: Tally[], capacity: number): boolean {
   const offered = sum(tallies.map((tally) => tally.sent / tally.seconds));
   console.log(
     `offered: ${offered.toFixed(0)} a second (${(offered / capacity).toFixed(1)} times the capacity) by ${senders} processes, ` +
-      `${sum(tallies.map(({ mostConnections }) => mostConnections))} connections at most; ` +
+      `${sum(tallies.map(({ mostConnections }) => mostConnections))} connections at most, ${values.opened} of them made beforehand; ` +
       `${unsent} of ${sent + unsent} found none free and were not sent; ${load()}`,
   );
   const statuses = [...new Set(tallies.flatMap(({ answers }) => [...answers.keys()]))].sort();
@@ -117,7 +119,9 @@ async function overload({ port, pid }: { port: number; pid: number | undefined }
   const watch = setInterval(async () => {
     peak = Math.max(peak, await memoryOf(pid));
   }, 200);
-  const plan = { port, key, read: [], rate: (capacity * times) / senders, seconds, connections: connections / senders };
+  const opened = Number(values.opened) / senders;
+  const rate = (capacity * times) / senders;
+  const plan = { port, key, read: [], rate, seconds, connections: connections / senders, opened };
   const calling = Promise.all(Array.from({ length: senders }, () => runCallers(plan)));
   const processorTime = await processorTimeOf(pid);
   await Promise.race([calling, sleep(seconds * 1000)]);
