@@ -5,11 +5,13 @@ import helmet from 'helmet';
 import { type Context, type Contexts, createContexts, type LimitsOfUse } from './context.ts';
 import { InsufficientScope, InvalidEncoding, MethodNotAllowed, RouteNotFound } from './errors.ts';
 import { createCors } from './http/cors.ts';
+import { createRefusal } from './http/refuse.ts';
 import { beginRequest, requestState } from './http/request.ts';
 import { sendError, sendJson } from './http/respond.ts';
 import { createTrpcMount } from './http/trpc.ts';
 import { splitTarget } from './http/url.ts';
 import { checkReadiness } from './operations/health.ts';
+import { isOverloaded } from './operations/load.ts';
 import type { Logger } from './operations/logger.ts';
 import type { Metrics } from './operations/metrics.ts';
 import { createDocs } from './rest/docs.ts';
@@ -36,7 +38,9 @@ export function createApp(deps: AppDeps): RequestListener {
   const answerTrpc = createTrpcMount(appRouter, contextOf);
   const web = createWeb(deps, contextOf);
   const answerCors = createCors(deps.corsOrigins);
+  const refuse = createRefusal(deps);
   return (req, res) => {
+    if (isOverloaded() && !isOperational(req)) return refuse(req, res);
     const state = beginRequest(req);
     res.setHeader('X-Request-Id', state.id);
     res.setHeader('X-Content-Type-Options', 'nosniff');
@@ -50,6 +54,11 @@ export function createApp(deps: AppDeps): RequestListener {
     req.url = target.startsWith('/') ? target : '/';
     web(req, res);
   };
+}
+
+/** Whether a request is about the service itself, and answered however much it has to do. */
+function isOperational({ url = '' }: IncomingMessage): boolean {
+  return url.startsWith('/health/') || url.startsWith('/metrics');
 }
 
 /** One log line and one count a request; a request whose caller went away before the answer counts as 499. */

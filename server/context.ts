@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import ipaddr from 'ipaddr.js';
 import proxyAddr from 'proxy-addr';
 import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible';
 import { InvalidKey, MissingKey, RateLimited } from './errors.ts';
@@ -25,13 +26,16 @@ export interface LimitsOfUse {
 /** Makes the context of a request that makes these calls. */
 export type Contexts = (req: IncomingMessage, res: ServerResponse, calls: Calls) => Promise<Context>;
 
-/** What one caller has: an IPv6 address stands for its /64 network, which one caller has whole. */
-function networkOf(address: string): string {
-  if (!address.includes(':') || address.startsWith('::ffff:')) return address;
-  const [head = '', tail] = address.split('::');
-  const groups = head.split(':').filter(Boolean);
-  if (tail !== undefined) groups.push(...Array<string>(8).fill('0'));
-  return groups.slice(0, 4).join(':');
+/**
+ * What one caller has of addresses: of IPv6 a whole /64 network. A proxy may tell what is no address, with a port for
+ * instance; then the connection's own counts.
+ */
+function networkOf(req: IncomingMessage, trustProxy: LimitsOfUse['trustProxy']): string {
+  const told = proxyAddr(req, trustProxy);
+  const text = ipaddr.isValid(told) ? told : (req.socket.remoteAddress ?? '');
+  if (!ipaddr.isValid(text)) return '';
+  const address = ipaddr.process(text);
+  return address.kind() === 'ipv4' ? address.toString() : `${address.toByteArray().slice(0, 8)}`;
 }
 
 /**
@@ -43,7 +47,7 @@ export function createContexts({ rateLimit, failedAuthLimit, trustProxy }: Limit
 
   /** Answers a failed authorization with itself, or with RateLimited where the address has had too many. */
   async function refusal(req: IncomingMessage, error: MissingKey | InvalidKey) {
-    const address = networkOf(proxyAddr(req, trustProxy));
+    const address = networkOf(req, trustProxy);
     const counted = await failures?.consume(address).catch((exceeded: RateLimiterRes) => exceeded);
     if (!counted || !failures || counted.consumedPoints <= failures.points) return error;
     return new RateLimited('Too many failed authorizations from this address.', Math.ceil(counted.msBeforeNext / 1000));

@@ -260,12 +260,17 @@ export class DatabaseUnavailable extends DomainError<'database_unavailable'> {
     });
   }
 }
+const unrepeatable = 'keys.create and keys.rotate (look at keys.list first)';
 export class OutcomeUnknown extends DomainError<'outcome_unknown'> {
   constructor(cause?: unknown) {
-    super('outcome_unknown', 'The database did not confirm the change. Repeat the same request: that is safe.', {
-      headers: retrySoon,
-      cause,
-    });
+    super(
+      'outcome_unknown',
+      `The database did not confirm the change. Repeat the same request: that is safe, but for ${unrepeatable}.`,
+      {
+        headers: retrySoon,
+        cause,
+      },
+    );
   }
 }
 export class ShuttingDown extends DomainError<'shutting_down'> {
@@ -284,6 +289,11 @@ export function issuesOf(error: ZodError): Issue[] {
     if (issue.code !== 'unrecognized_keys') return [{ path: issue.path.join('.'), message: issue.message }];
     return issue.keys.map((key) => ({ path: [...issue.path, key].join('.'), message: 'Unknown field' }));
   });
+  return shorten(issues);
+}
+
+/** The first of many issues, with names cut. */
+export function shorten(issues: Issue[]): Issue[] {
   return issues.slice(0, issuesTold).map(({ path, message }) => ({ path: path.slice(0, nameTold), message }));
 }
 

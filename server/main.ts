@@ -3,7 +3,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createApp } from './app.ts';
 import { type Config, readConfig } from './config.ts';
-import { connectDatabase, disconnectDatabase } from './database/connect.ts';
+import { connectDatabase, disconnectDatabase, goodbyeWait, inTime } from './database/connect.ts';
 import { prepareDatabase } from './database/migrate.ts';
 import { openDatabase, refuseFolder } from './database/open.ts';
 import { createHttpServer, drain, listen } from './http/server.ts';
@@ -73,7 +73,7 @@ async function serve(config: Config, uri: string, databaseClosed: Promise<unknow
   } finally {
     state.draining = true;
     await drain(server, { noticeMs: signal === 'SIGTERM' ? 1000 : 0 });
-    await Promise.all([stopWatching(), stopStoring()]);
+    await inTime(Promise.all([stopWatching(), stopStoring()]), goodbyeWait).catch(() => {});
   }
   if (signal === null) {
     throw new StartupError(

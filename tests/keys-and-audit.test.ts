@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findKey } from 'counterfoil/keys/known';
 import { Key } from 'counterfoil/keys/model';
-import { set } from 'mongoose';
+import { mongo, set } from 'mongoose';
 import { describe, expect, inject, test } from 'vitest';
 import { type Contract, contract } from './contract.ts';
 import { callsTo, issueKey, snowflake } from './harness.ts';
@@ -80,6 +80,17 @@ contract('keys', ({ ok, refused, call, app }: Contract) => {
       ['insufficient_scope', { ...allowed, rateLimit: 501 }],
     ] as const) {
       await refused(type, 'keys.create', wider, maker);
+    }
+  });
+
+  test('no key gets the secret of one that is wider than itself', async () => {
+    const guildIds = [snowflake()];
+    const wide = await issueKey('admin', { guildIds });
+    for (const bounds of [{ rateLimit: 500 }, { expiresAt: new Date(Date.now() + 3_600_000) }]) {
+      const narrow = await issueKey('admin', { guildIds, ...bounds });
+      await refused('insufficient_scope', 'keys.rotate', { keyId: idOf(wide), overlapHours: 0 }, narrow);
+      expect(await works(wide)).toBe(200);
+      await ok('keys.rotate', { keyId: idOf(narrow) }, narrow);
     }
   });
 
@@ -241,7 +252,26 @@ describe('what a process knows of keys', () => {
     await mongod.fail([], 0);
   });
 
-  test('a use is stored as its minute, once', async () => {
+  test('is read again where the keys were dropped and restored, and the service goes on', async () => {
+    await using mongod = await startMongod();
+    await using server = await startServer({ env: { MONGODB_URI: mongod.uri, COUNTERFOIL_KEY: environmentKey } });
+    const admin = callsTo(server.url, environmentKey);
+    const { secret, key } = (await admin.rest('keys.create', { name: 'bot', scope: 'read' })).data;
+    const { rest } = callsTo(server.url, secret);
+    const status = async () => (await rest('users.exists', { discordId: snowflake() })).status;
+    expect(await status()).toBe(200);
+    await using client = new mongo.MongoClient(mongod.uri);
+    const stored = client.db().collection<{ _id: string }>('keys');
+    const document = await stored.findOne({ _id: key.keyId });
+    await stored.drop();
+    await until(async () => (await status()) === 401);
+    if (document) await stored.insertOne(document);
+    await until(async () => (await status()) === 200);
+    await admin.rest('keys.revoke', { keyId: key.keyId });
+    expect(await status()).toBe(401);
+  });
+
+  test('a use is stored as its minute', async () => {
     await using server = await startServer({
       env: { MONGODB_URI: inject('mongodbUri'), COUNTERFOIL_KEY: environmentKey },
     });

@@ -1,9 +1,12 @@
+import { makeKey } from 'counterfoil/keys/secret';
 import { limitLoad } from 'counterfoil/operations/load';
 import { Ticket } from 'counterfoil/tickets/model';
 import { trusted } from 'mongoose';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { newTicket } from './contract.ts';
-import { type App, startApp } from './harness.ts';
+import { type App, callsTo, snowflake, startApp } from './harness.ts';
+import { startMongod } from './mongod.ts';
+import { startServer } from './server-process.ts';
 
 const most = 3;
 const burst = 40;
@@ -77,4 +80,18 @@ test('refused calls leave room to others', async () => {
   limitLoad(Number.POSITIVE_INFINITY);
   const answers = await Promise.all(newTickets(burst).map((ticket) => app.trpc('tickets.create', ticket)));
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+});
+
+test('what waits for the database to be authorized is bounded too', async () => {
+  await using mongod = await startMongod();
+  const env = { MONGODB_URI: mongod.uri, COUNTERFOIL_KEY: 'overload-test-key-of-the-environment' };
+  await using server = await startServer({ env: { ...env, MAX_CONCURRENT_CALLS: '5' } });
+  await mongod.freeze();
+  const { rest } = callsTo(server.url, '');
+  const unknown = Array.from({ length: burst }, () => makeKey().key);
+  const answers = await Promise.all(unknown.map((key) => rest('users.exists', { discordId: snowflake() }, key)));
+  const types = answers.map(({ error }) => error?.type);
+  expect(types.filter((type) => type === 'database_unavailable')).toHaveLength(5);
+  expect(types.filter((type) => type === 'overloaded')).toHaveLength(burst - 5);
+  mongod.thaw();
 });

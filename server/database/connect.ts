@@ -9,7 +9,7 @@ const requestWait = 5_500;
 /** Milliseconds after which an erasure answers that more is left to do. */
 export const erasureBudget = 2_500;
 /** Milliseconds that the end of the process waits for a database that is frozen. */
-const goodbyeWait = 2_000;
+export const goodbyeWait = 2_000;
 
 mongoose.set('strictQuery', 'throw');
 mongoose.set('sanitizeFilter', true);

@@ -12,10 +12,10 @@ export const guildsRouter = router({
         tags: ['Guilds'],
         summary: 'Erase a guild',
         description:
-          'Deletes its tickets with notes and history, its ticket types and its blocks; only its last ticket number is kept. ' +
+          'Deletes its tickets with notes and history, its ticket types and its blocks; only its last ticket number and the audit trail are kept. ' +
           'A large guild takes several calls: repeat it until `done`.',
       },
     })
     .output(Erased)
-    .mutation(({ input }) => eraseGuild(input.guildId)),
+    .mutation(({ ctx, input }) => eraseGuild(ctx, input.guildId)),
 });

@@ -13,7 +13,8 @@ import {
   trpcCode,
 } from '../errors.ts';
 import { callsOf } from '../keys/rate-limit.ts';
-import { requireCapacity } from '../operations/load.ts';
+import { withinCapacity } from '../operations/load.ts';
+import { appRouter } from '../router.ts';
 import { readJson } from './body.ts';
 import { requestState } from './request.ts';
 import { sendError } from './respond.ts';
@@ -28,6 +29,19 @@ function requireJsonInput(input: string): void {
   } catch {
     throw new InvalidJson('it could not be parsed', 'input');
   }
+}
+
+/** The body of an error that comes before tRPC, in tRPC's shape. */
+export function trpcErrorBody(error: DomainError, requestId: string) {
+  const shape = getTRPCErrorShape({
+    config: (appRouter as AnyTRPCRouter)._def._config,
+    error: new TRPCError({ code: trpcCode(error.status), message: error.message, cause: error }),
+    type: 'query',
+    path: undefined,
+    input: undefined,
+    ctx: { requestId },
+  });
+  return { error: shape };
 }
 
 /**
@@ -46,19 +60,6 @@ export function createTrpcMount(router: AnyTRPCRouter, contextOf: Contexts) {
     const procedure = procedureOf(only);
     if (!procedure) throw new RouteNotFound();
     return [procedure._def.type === 'mutation' ? 'POST' : 'GET'];
-  }
-
-  /** The body of an error that comes before tRPC, in tRPC's shape. */
-  function errorBody(error: DomainError, requestId: string) {
-    const shape = getTRPCErrorShape({
-      config: router._def._config,
-      error: new TRPCError({ code: trpcCode(error.status), message: error.message, cause: error }),
-      type: 'query',
-      path: undefined,
-      input: undefined,
-      ctx: { requestId },
-    });
-    return { error: shape };
   }
 
   /** The request that tRPC sees. */
@@ -84,8 +85,8 @@ export function createTrpcMount(router: AnyTRPCRouter, contextOf: Contexts) {
     if (!methods.some((allowed) => allowed === method)) {
       throw new MethodNotAllowed(methods.map((allowed) => (allowed === 'GET' ? 'GET, HEAD' : allowed)).join(', '));
     }
-    requireCapacity();
-    const context = await contextOf(req, res, callsOf(calls.map((call) => procedureOf(call)?._def.type)));
+    const counted = callsOf(calls.map((call) => procedureOf(call)?._def.type));
+    const context = await withinCapacity(() => contextOf(req, res, counted));
     const request = await toRequest(req, calls, query, method);
     if (calls.length > limits.batchCalls) throw new BatchTooLarge();
     const response = await fetchRequestHandler({
@@ -111,6 +112,6 @@ export function createTrpcMount(router: AnyTRPCRouter, contextOf: Contexts) {
 
   /** Answers a request to `/trpc/…`; `target` is its whole path and query. */
   return (req: IncomingMessage, res: ServerResponse, target: string): void => {
-    answer(req, res, target).catch((error: unknown) => sendError(req, res, error, 'query', errorBody));
+    answer(req, res, target).catch((error: unknown) => sendError(req, res, error, 'query', trpcErrorBody));
   };
 }

@@ -1,4 +1,4 @@
-import { InvalidEncoding, ValidationFailed } from '../errors.ts';
+import { InvalidEncoding, shorten, ValidationFailed } from '../errors.ts';
 
 /** The path and the query of a request target, both still percent-encoded. An absolute form loses its authority. */
 export function splitTarget(target: string): { path: string; query: string } {
@@ -25,10 +25,13 @@ export function readQuery(query: string, wanted: (name: string) => boolean): Rec
       const [name = '', ...rest] = part.replaceAll('+', ' ').split('=');
       return [decodePart(name), decodePart(rest.join('='))] as const;
     });
-  const issues = fields.flatMap(([name], place) => {
+  const seen = new Set<string>();
+  const issues = fields.flatMap(([name]) => {
     if (!wanted(name)) return [{ path: name, message: 'Unknown field' }];
-    return fields.findIndex(([other]) => other === name) < place ? [{ path: name, message: 'Given twice' }] : [];
+    if (seen.has(name)) return [{ path: name, message: 'Given twice' }];
+    seen.add(name);
+    return [];
   });
-  if (issues.length > 0) throw new ValidationFailed(issues);
+  if (issues.length > 0) throw new ValidationFailed(shorten(issues));
   return Object.fromEntries(fields);
 }

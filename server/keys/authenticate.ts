@@ -41,8 +41,8 @@ function isValid(record: KeyRecord, hash: string, now: Date): boolean {
  */
 export async function authenticate(headers: readonly string[]): Promise<Principal> {
   const [header] = headers;
-  if (!header || /^bearer$/i.test(header)) throw new MissingKey();
   if (headers.length > 1) throw new InvalidKey();
+  if (!header || /^bearer$/i.test(header)) throw new MissingKey();
   const key = header.replace(/^bearer +/i, '');
   const hash = hashKey(key);
   if (environmentHash && sameHash(environmentHash, hash)) {

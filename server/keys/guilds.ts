@@ -10,7 +10,7 @@ export function inGuildsOf(key: Pick<Principal, 'guildIds'>) {
 /** As `inGuildsOf`, for what concerns several guilds or all (null): a key of some guilds sees what concerns no other. */
 export function ofGuildsOf(key: Pick<Principal, 'guildIds'>) {
   if (key.guildIds === null) return {};
-  return { guildIds: trusted({ $ne: null, $not: { $elemMatch: { $nin: key.guildIds } } }) };
+  return { guildIds: trusted({ $in: key.guildIds, $not: { $elemMatch: { $nin: key.guildIds } } }) };
 }
 
 /** Throws GuildNotAllowed where a key may not act in one of these guilds, or in all (null). */

@@ -50,6 +50,8 @@ async function follow(stream: mongo.ChangeStream<KeyRecord>): Promise<never> {
   for (;;) {
     const askedAt = performance.now();
     const change = await stream.tryNext();
+    // Where the collection was dropped, by a restore for instance, the stream ends without an error.
+    if (stream.closed) throw new Error('the change stream of the keys has ended');
     if (change === null) toldUntil = askedAt;
     else forgetKey('documentKey' in change ? change.documentKey._id : undefined);
   }

@@ -12,7 +12,7 @@ import { hashKey, makeKey, makeSecret } from './secret.ts';
 
 const hour = 3_600_000;
 
-/** Throws GuildNotAllowed or WiderThanItself where a key may not make one with these fields. Its scope is admin. */
+/** Throws GuildNotAllowed or WiderThanItself where a key may not have the secret of one with these fields. Its scope is admin. */
 function requireNoWider(key: Principal, { guildIds, expiresAt, rateLimit }: KeyRecord): void {
   requireGuilds(key, guildIds);
   if (key.expiresAt && (expiresAt === null || expiresAt > key.expiresAt)) {
@@ -61,7 +61,7 @@ export async function listKeys(key: Principal): Promise<KeyRecord[]> {
   return Key.find(ofGuildsOf(key)).sort({ createdAt: -1, _id: -1 }).lean();
 }
 
-/** Gives a key a new secret; every older one ends after the overlap at the latest. Throws KeyNotFound. */
+/** Gives a key a new secret; every older one ends after the overlap at the latest. Throws KeyNotFound or WiderThanItself. */
 export async function rotateKey(
   ctx: Context,
   { keyId, overlapHours }: RotateKey,
@@ -74,6 +74,7 @@ export async function rotateKey(
     const filter = { _id: keyId, ...ofGuildsOf(ctx.key), ...inForce };
     const found = await Key.findOne(filter).session(session).lean();
     if (!found) throw new KeyNotFound(keyId);
+    requireNoWider(ctx.key, found);
     const older = found.secrets
       .map(({ hash, validUntil }) => ({ hash, validUntil: earlier(validUntil, overlapUntil) }))
       .filter(({ validUntil }) => validUntil > now);

@@ -48,6 +48,7 @@ const Window = model('RateLimit', schema);
 const windows = new RateLimiterMongo({
   storeClient: Window.db,
   tableName: Window.collection.name,
+  keyPrefix: '',
   disableIndexesCreation: true,
   points: Number.MAX_SAFE_INTEGER,
   duration: windowSeconds,
@@ -56,7 +57,12 @@ const windows = new RateLimiterMongo({
 /** Takes a part of the window's quota for this process. */
 async function takePart(id: string, quota: number): Promise<void> {
   const part = Math.ceil(quota / parts);
-  const { consumedPoints, msBeforeNext } = await inTime(windows.consume(id, part));
+  let { consumedPoints, msBeforeNext } = await inTime(windows.consume(id, part));
+  // Begun by a clock that was ahead: it would lock the key out for the difference.
+  if (msBeforeNext > windowSeconds * 1000) {
+    await inTime(windows.delete(id));
+    ({ consumedPoints, msBeforeNext } = await inTime(windows.consume(id, part)));
+  }
   const now = performance.now();
   const before = shares.get(id);
   // Who is the first to take of a window has begun it.
@@ -96,19 +102,19 @@ export async function countCalls(
   tell: (name: string, value: string) => void,
 ): Promise<void> {
   const limit = rateLimit ?? defaultLimit;
-  if (limit === null) return;
-  const quota = limit * windowSeconds;
   const classes = Object.entries(calls);
+  if (limit === null || classes.length === 0) return;
+  const quota = limit * windowSeconds;
   const uses = [];
   for (const [name, count] of classes) uses.push({ name, count, ...(await use(`${keyId}:${name}`, quota, count)) });
+  const exceeded = uses.find(({ enough }) => !enough);
+  // Refused as a whole: what its other class has used is given back.
+  if (exceeded) for (const { share, count, enough } of uses) if (enough) share.used -= count;
   const secondsLeft = ({ endsAt }: Share) => Math.max(0, Math.ceil((endsAt - performance.now()) / 1000));
   const rest = ({ granted, used, left }: Share) => granted - used + left;
   tell('RateLimit-Policy', classes.map(([name]) => `"${name}";q=${quota};w=${windowSeconds}`).join(', '));
   tell('RateLimit', uses.map(({ name, share }) => `"${name}";r=${rest(share)};t=${secondsLeft(share)}`).join(', '));
-  const exceeded = uses.find(({ enough }) => !enough);
   if (!exceeded) return;
-  // Refused as a whole: what its other class has used is given back.
-  for (const { share, count, enough } of uses) if (enough) share.used -= count;
   const what = `This key has used up its ${quota} ${exceeded.name} in ${windowSeconds} s.`;
   throw new RateLimited(what, secondsLeft(exceeded.share));
 }

@@ -46,7 +46,7 @@ export const keysRouter = router({
         tags,
         summary: 'Give a key a new secret',
         description:
-          'The old secrets stay valid for `overlapHours`. The new one is shown this once. Not repeatable: rotate again where ' +
+          'No key has the secret of one that is wider than itself. The old secrets stay valid for `overlapHours`. The new one is shown this once. Not repeatable: rotate again where ' +
           'the answer was lost.',
       },
       errors: ['key_not_found'],

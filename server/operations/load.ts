@@ -9,14 +9,17 @@ export function limitLoad(calls: number): void {
   most = calls;
 }
 
-/** Throws Overloaded where no further call may begin: asked first, so that a refusal costs little. */
-export function requireCapacity(): void {
-  if (underWay >= most) throw new Overloaded();
+/** Whether no further call may begin. */
+export function isOverloaded(): boolean {
+  return underWay >= most;
 }
 
-/** Does the work of one call, if there is room for it; throws Overloaded where there is none. */
+/**
+ * Does work that waits for the database, if there is room for it; throws Overloaded where there is none. A request asks
+ * for its authorization and for each of its calls: what waits for its body takes no room from others.
+ */
 export async function withinCapacity<Result>(work: () => Promise<Result>): Promise<Result> {
-  requireCapacity();
+  if (isOverloaded()) throw new Overloaded();
   underWay += 1;
   try {
     return await work();

@@ -10,7 +10,7 @@ import { requestState } from '../http/request.ts';
 import { sendError, sendJson } from '../http/respond.ts';
 import { decodePart, readQuery, splitTarget } from '../http/url.ts';
 import { callsOf } from '../keys/rate-limit.ts';
-import { requireCapacity } from '../operations/load.ts';
+import { withinCapacity } from '../operations/load.ts';
 
 interface Route {
   method: 'GET' | 'POST';
@@ -126,8 +126,7 @@ export function createRestFace(router: AnyTRPCRouter, contextOf: Contexts): Rest
     // Until the procedure is called nothing can have been changed, whatever fails.
     let stage: Route['type'] = 'query';
     try {
-      requireCapacity();
-      const ctx = await contextOf(req, res, callsOf([route.type]));
+      const ctx = await withinCapacity(() => contextOf(req, res, callsOf([route.type])));
       const input = await readInput(req, found, query);
       stage = route.type;
       sendJson(res, 200, await call(route, ctx, input));

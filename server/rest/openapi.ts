@@ -13,7 +13,7 @@ import { exampleErrors } from './example-errors.ts';
 const description = `Stores and serves the support tickets of Discord servers.
 
 Every route needs a key, as \`Authorization: <key>\` or \`Authorization: Bearer <key>\`: the two are equal. Every command
-is safe to repeat: one whose intent already holds answers 200 with \`changed: false\` (\`created: false\`). Every answer
+is safe to repeat, but for \`keys.create\` and \`keys.rotate\`: one whose intent already holds answers 200 with \`changed: false\` (\`created: false\`). Every answer
 carries \`X-Request-Id\`; send one of your own (1 to 64 of \`A-Z a-z 0-9 _ . -\`) to find it in the server's log. Every
 error has the same envelope, and a \`type\` to tell it by. HEAD works where GET does; an unknown path is 404
 \`route_not_found\`. Texts are well-formed Unicode, and are compared by exact code points.
@@ -45,12 +45,14 @@ const headers = {
   'Retry-After': { required: true, description: 'Seconds.', schema: { type: 'string', pattern: '^[0-9]+$' } },
 } as const;
 
-const statusHeaders: Record<number, (keyof typeof headers)[]> = {
-  200: ['RateLimit', 'RateLimit-Policy'],
+const limited = ['RateLimit', 'RateLimit-Policy'] as const;
+/** What answers carry besides X-Request-Id, by their status. */
+const statusHeaders: Record<number, readonly (keyof typeof headers)[]> = {
+  ...Object.fromEntries([200, 400, 403, 404, 409, 413, 415].map((status) => [status, limited])),
   401: ['WWW-Authenticate'],
   405: ['Allow'],
-  429: ['RateLimit', 'RateLimit-Policy', 'Retry-After'],
-  503: ['Retry-After'],
+  429: [...limited, 'Retry-After'],
+  503: [...limited, 'Retry-After'],
 };
 
 function headersOf(status: number) {

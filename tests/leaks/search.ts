@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { keyIdOf } from 'counterfoil/keys/secret';
+import { hashKey, keyIdOf } from 'counterfoil/keys/secret';
 
 /** Where every process of a test run writes down what it has searched, and which keys it has found. */
 export const folder = fileURLToPath(new URL('../../.cache/leaks', import.meta.url));
@@ -11,6 +11,8 @@ export const folder = fileURLToPath(new URL('../../.cache/leaks', import.meta.ur
 export interface Leak {
   where: string;
   keyId: string;
+  /** SHA-256 of it, to tell secrets of one key apart. */
+  hash: string;
 }
 
 /** How many texts were searched, and their length. */
@@ -19,6 +21,7 @@ export interface Searched {
   characters: number;
 }
 
+mkdirSync(folder, { recursive: true });
 const file = join(folder, randomUUID());
 const searched: Searched = { texts: 0, characters: 0 };
 let isNoted = true;
@@ -35,10 +38,13 @@ export function search(where: string, text: string, ...other: (string | undefine
   searched.characters += text.length;
   isNoted = false;
   const keys = text.includes('cfl_') ? (text.match(/cfl_[0-9A-Za-z]{8}_[0-9A-Za-z]{38}/g) ?? []) : [];
-  const keyIds = keys.flatMap((key) => keyIdOf(key) ?? []);
-  const others = other.filter((key) => key !== undefined && text.includes(key)).map(() => 'environment');
-  for (const keyId of [...keyIds, ...others]) {
-    const leak: Leak = { where, keyId };
+  const leaked = keys.flatMap((key) => ({ keyId: keyIdOf(key), hash: hashKey(key) }));
+  const others = other.flatMap((key) =>
+    key && text.includes(key) ? { keyId: 'environment', hash: hashKey(key) } : [],
+  );
+  for (const { keyId, hash } of [...leaked, ...others]) {
+    if (keyId === null) continue;
+    const leak: Leak = { where, keyId, hash };
     appendFileSync(`${file}.leaks`, `${JSON.stringify(leak)}\n`);
   }
 }

@@ -16,6 +16,7 @@ if (!(watched in ServerResponse.prototype)) {
           const where = `answer to ${this.req.method} ${this.req.url}`;
           search(where, Buffer.from(chunk as string).toString(), process.env.COUNTERFOIL_KEY);
         }
+        if (method === 'end') search(`headers to ${this.req.url}`, JSON.stringify(this.getHeaders()));
         return original.apply(this, parts);
       },
     });

@@ -1,0 +1,49 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Overloaded } from '../errors.ts';
+import type { Logger } from '../operations/logger.ts';
+import type { Metrics } from '../operations/metrics.ts';
+import { beginRequest } from './request.ts';
+import { errorBody } from './respond.ts';
+import { trpcErrorBody } from './trpc.ts';
+
+/** Milliseconds in which the refusals make one line of the log. */
+const logEvery = 1000;
+/** Stands for the request id in the texts that are made once. */
+const place = '<request id>';
+
+/**
+ * Refuses requests as overloaded, at a cost that lets the service go on with what it has accepted: the texts are made
+ * once, and the log has one line a second for all.
+ */
+export function createRefusal({ logger, metrics }: { logger: Logger; metrics: Metrics }) {
+  const overloaded = new Overloaded();
+  const headers = Object.entries({
+    ...overloaded.headers,
+    'Content-Type': 'application/json; charset=utf-8',
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+  }).flat();
+  const rest = JSON.stringify(errorBody(overloaded, place)).split(place);
+  const trpc = JSON.stringify(trpcErrorBody(overloaded, place)).split(place);
+  let refused = 0;
+
+  return (req: IncomingMessage, res: ServerResponse): void => {
+    const { id } = beginRequest(req);
+    const text = (req.url?.startsWith('/trpc') ? trpc : rest).join(id);
+    res.writeHead(overloaded.status, [
+      ...headers,
+      'X-Request-Id',
+      id,
+      'Content-Length',
+      String(Buffer.byteLength(text)),
+    ]);
+    res.end(text);
+    metrics.count('overloaded', overloaded.status, 0);
+    refused += 1;
+    if (refused > 1) return;
+    setTimeout(() => {
+      logger.warn({ refused, status: overloaded.status }, 'overloaded');
+      refused = 0;
+    }, logEvery).unref();
+  };
+}
