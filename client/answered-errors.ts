@@ -8,7 +8,7 @@ import type { AppRouter } from './router-types.ts';
 function readRetryAfter(headers: Headers): number | null {
   const text = headers.get('retry-after');
   if (text === null) return null;
-  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
+  const ms = /[a-z]/i.test(text) ? Date.parse(text) - Date.now() : Number(text) * 1000;
   return Number.isFinite(ms) ? Math.max(0, ms) : null;
 }
 
@@ -52,6 +52,11 @@ function withoutKey<T>(value: T, key: string): T {
   return text?.includes(secret) ? JSON.parse(text.replaceAll(secret, '<key>')) : value;
 }
 
+/** Why there was no answer. A `fetch` that tells of its headers may have written the key in some other form: that is left out. */
+function reasonOf({ message }: RequestFailure): string {
+  return /authorization|bearer/i.test(message) ? '' : `: ${message}`;
+}
+
 /** Makes an error of the client's own of what tRPC's links throw: nothing of the request, or of a foreign answer, is in it. */
 export function toCounterfoilError(
   thrown: TRPCClientError<AppRouter>,
@@ -67,7 +72,7 @@ export function toCounterfoilError(
     return new CounterfoilError(type, shape.message, { ...rest, retryAfterMs, ...(shape.data && { shape }) });
   }
   if (cause instanceof RequestFailure && cause.answer === null) {
-    return new CounterfoilError('connection_failed', withoutKey(`No answer from ${url}: ${cause.message}.`, key));
+    return new CounterfoilError('connection_failed', withoutKey(`No answer from ${url}${reasonOf(cause)}.`, key));
   }
   const answer = cause instanceof RequestFailure ? cause.answer : meta.response;
   const status = answer ? ` (HTTP status ${answer.status})` : '';

@@ -11,18 +11,18 @@ export interface ClientOptions {
   /** The key, as the service printed it. */
   key: string;
   /** Whether calls made in the same tick go as one request, at most 10 at once; true where not said. */
-  batch?: boolean;
+  batch?: boolean | undefined;
   /** Milliseconds that each attempt may take; 10,000 where not said. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
   /**
    * Further attempts after the first one that failed on its way, or with 429 `rate_limited` or 503; 4 where not said. The waits
    * between are about 0.2, 0.6, 1.8 and 5 seconds, or what the service's Retry-After says.
    */
-  retries?: number;
+  retries?: number | undefined;
   /** What sends the requests; the global `fetch` where not said. */
-  fetch?: typeof fetch;
+  fetch?: typeof fetch | undefined;
   /** Put in front of `counterfoil-client/<version>` in the User-Agent. */
-  userAgent?: string;
+  userAgent?: string | undefined;
 }
 
 /** The options as they are used. */

@@ -13,5 +13,6 @@ export async function* pages<Page extends { nextCursor: string | null }>(
     const page: Page = await read(cursor ?? undefined);
     yield page;
     cursor = page.nextCursor;
-  } while (cursor !== null);
+    // Whoever answers without a cursor has no further page.
+  } while (cursor);
 }

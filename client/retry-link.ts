@@ -1,6 +1,7 @@
 import type { TRPCLink } from '@trpc/client';
 import { observable, type Unsubscribable } from '@trpc/server/observable';
 import { CounterfoilError, isAway } from './errors.ts';
+import type { Settings } from './options.ts';
 import type { AppRouter } from './router-types.ts';
 
 /** What makes another secret each time it is called: never sent again by the client. */
@@ -20,17 +21,21 @@ function backoff(attempts: number): number {
 }
 
 /** Milliseconds to wait before a failed call is sent again; null where it is not. */
-function waitFor(error: unknown, path: string, attempts: number, retries: number): number | null {
+function waitFor(error: unknown, path: string, attempts: number, { retries, urls }: Retries): number | null {
   if (!(error instanceof CounterfoilError) || !mayPass(error)) return null;
   if (attempts > retries || neverRepeated.has(path)) return null;
+  // What one address asks for is no reason to make another wait that was not tried yet.
+  if (isAway(error) && attempts % urls.length !== 0) return backoff(1);
   const { retryAfterMs } = error;
   if (retryAfterMs === null) return backoff(attempts);
   // A little later than asked for, each call at a moment of its own.
   return retryAfterMs > longestWait ? null : retryAfterMs + backoff(1);
 }
 
+type Retries = Pick<Settings, 'retries' | 'urls'>;
+
 /** Sends a call again that failed on its way, each call of a batch for itself. tRPC's own retryLink knows no Retry-After. */
-export function retryLink({ retries }: { retries: number }): TRPCLink<AppRouter> {
+export function retryLink(settings: Retries): TRPCLink<AppRouter> {
   return () =>
     ({ op, next }) =>
       observable((observer) => {
@@ -43,7 +48,7 @@ export function retryLink({ retries }: { retries: number }): TRPCLink<AppRouter>
           subscription = next(op).subscribe({
             ...observer,
             error(error) {
-              const wait = waitFor(error, op.path, attempts, retries);
+              const wait = waitFor(error, op.path, attempts, settings);
               if (wait === null) observer.error(error);
               else timer = setTimeout(attempt, wait);
             },

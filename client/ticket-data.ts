@@ -11,7 +11,7 @@ function readJson(text: string | null): { value: unknown } | { problem: string }
 
 /**
  * Reads a ticket's `ticketData` with a schema of the bot's own; a ticket without data gives it null. Throws an Error that names
- * the ticket and each field that does not fit; its `cause` is what zod found.
+ * the ticket and each field that does not fit; its `cause` is what zod found. The schema must not be an asynchronous one.
  */
 export function parseTicketData<Schema extends z.core.$ZodType>(
   ticket: { ticketData: string | null; ticketShortId?: string },

@@ -274,6 +274,15 @@ describe('several addresses', () => {
     },
   );
 
+  test('a client asks the next address at once, however long the first one asks it to wait', async () => {
+    await using one = await startScriptedProxy(app.port);
+    await using other = await startScriptedProxy(app.port);
+    const counterfoil = createClient({ url: [one.url, other.url], key: app.key });
+    one.always(refusal(503, 'shutting_down', { 'retry-after': '3600' }));
+    expect(await counterfoil.users.exists.query({ discordId: snowflake() })).toEqual({ exists: false });
+    expect([one.requests.length, other.requests.length]).toEqual([1, 1]);
+  });
+
   test('a call that finds out late that an address is away does not move the client on once more', async () => {
     await using one = await startScriptedProxy(app.port);
     await using two = await startScriptedProxy(app.port);

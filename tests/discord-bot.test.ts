@@ -200,7 +200,10 @@ describe('the example bot', () => {
     const reopened = lastIn(threadId);
     expect(discord.buttonsOf(reopened)).toEqual(['Transfer', 'Close']);
     expect(await stored({ shortId })).toMatchObject({ closed: false, reopenCount: 1, claimedBy: loser.id });
-    await owner.submit(await owner.press(reopened, 'Close'), { reason: 'It has come.' });
+    // A mention by the bot lets somebody into the thread: what members write makes none.
+    const stranger = discord.person('stranger');
+    await owner.submit(await owner.press(reopened, 'Close'), { reason: `It has come, <@${stranger.id}>.` });
+    expect(stranger.isIn(threadId)).toBe(false);
 
     const again = lastIn(threadId);
     const foreign = await loser.press(again, '★★★');
@@ -322,6 +325,19 @@ describe('the example bot', () => {
     expect(closed.text).toMatch(new RegExp(`^Ticket ${type}-\\d+ is closed.$`));
     expect(await stored({ shortId })).toMatchObject({ closed: true, closeReason: 'The thread is gone.' });
     expect(discord.refused.splice(0).map(({ code }) => code)).toEqual([10003]);
+  });
+
+  test('a ticket whose type is gone can still be closed by who manages the server', async () => {
+    const staff = newStaff('staff');
+    const { shortId, type } = await openTicket('owner');
+    await counterfoil.channels.delete.mutate({ guildId: discord.state.guildId, ticketType: type });
+    const { choices } = await admin.type(panelChannel, 'ticket-close', 'ticket', shortId);
+    expect(choices).toHaveLength(1);
+    const asked = await staff.command(panelChannel, 'ticket-close', { ticket: shortId });
+    const refused = await staff.submit(asked, {});
+    expect(refused.text).toBe('Only the staff for this kind of ticket can do that.');
+    await admin.submit(await admin.command(panelChannel, 'ticket-close', { ticket: shortId }), {});
+    expect(await stored({ shortId })).toMatchObject({ closed: true, closedBy: admin.id });
   });
 
   test('a ticket of another server is none here', async () => {

@@ -9,7 +9,7 @@ import {
   SlashCommandBuilder,
 } from 'discord.js';
 import { counterfoil } from './counterfoil.ts';
-import { clip, closeForm, panel, ticketLabel } from './messages.ts';
+import { clip, closeForm, onPanel, panel, ticketLabel } from './messages.ts';
 import { Refusal } from './problems.ts';
 import { isStaffOf } from './staff.ts';
 
@@ -75,11 +75,13 @@ export async function setTicketType(interaction: Command): Promise<void> {
     ticketType: options.getString('type', true),
     channelId: options.getChannel('channel', true).id,
   };
+  const roles = roleOptions.flatMap((name) => options.getRole(name)?.id ?? []);
+  // The role that everybody has, which bears the id of the server.
+  if (roles.includes(guildId)) throw new Refusal('Everybody cannot be the staff: choose a role that only they have.');
   await counterfoil.channels.create.mutate(place).catch((error) => {
     // The type is there and has another channel: the update moves it.
     if (!isCounterfoilError(error, 'ticket_channel_exists')) throw error;
   });
-  const roles = roleOptions.flatMap((name) => options.getRole(name)?.id ?? []);
   const { channel } = await counterfoil.channels.update.mutate({
     ...place,
     displayName: options.getString('label') ?? undefined,
@@ -99,8 +101,14 @@ export async function postPanel(interaction: Command): Promise<void> {
   const { channels } = await counterfoil.channels.list.query({ guildId: interaction.guildId });
   if (channels.length === 0) throw new Refusal('There are no ticket types yet. Set one up with /ticket-type first.');
   if (!interaction.channel?.isSendable()) throw new Refusal('The bot cannot write in this channel.');
-  await interaction.channel.send(panel(channels));
-  await interaction.editReply('The panel is here. Post it again when you have changed the ticket types.');
+  const shown = onPanel(channels);
+  if (shown.length === 0) throw new Refusal('The names of the ticket types are too long for a button.');
+  await interaction.channel.send(panel(shown));
+  const leftOut = channels.filter((type) => !shown.includes(type)).map(({ ticketType }) => `"${ticketType}"`);
+  const without = leftOut.length > 0 ? ` There is no room on it for ${leftOut.join(', ')}.` : '';
+  await interaction.editReply(
+    clip(`The panel is here. Post it again when you have changed the ticket types.${without}`, 2000),
+  );
 }
 
 /** `/ticket-close`: asks why. Whether they may is checked when they have answered. */
@@ -117,9 +125,11 @@ export async function suggestTickets(interaction: AutocompleteInteraction<'cache
     counterfoil.channels.list.query({ guildId }, soon),
   ]);
   const handled = new Set(channels.filter((type) => isStaffOf(member, type)).map(({ ticketType }) => ticketType));
+  // Who manages the server handles the tickets of types that are gone too.
+  const managesAll = isStaffOf(member, { staffRoleIds: null });
   const words = options.getFocused().toLowerCase();
   const choices = tickets
-    .filter(({ ticketType, ticketOwner }) => handled.has(ticketType) || ticketOwner === member.id)
+    .filter(({ ticketType, ticketOwner }) => managesAll || handled.has(ticketType) || ticketOwner === member.id)
     .map(({ ticketName, ticketShortId }) => ({ name: ticketLabel(ticketName, ticketShortId), value: ticketShortId }))
     .filter(({ name }) => name.toLowerCase().includes(words))
     .slice(0, 25);

@@ -1,8 +1,10 @@
 import { interactionUuid } from '@counterfoil/client';
 import {
   type ButtonInteraction,
+  DiscordAPIError,
   MessageFlags,
   type ModalSubmitInteraction,
+  RESTJSONErrorCodes,
   type UserSelectMenuInteraction,
 } from 'discord.js';
 import { counterfoil } from './counterfoil.ts';
@@ -15,6 +17,13 @@ import { announce } from './threads.ts';
 // buttons away: wherever the bot is ended, there are buttons to go on with. The commandId follows from the
 // interaction, so that one that is delivered twice is carried out once.
 
+/** Takes the old buttons away, where their message is still there. */
+async function takeButtonsAway(interaction: ButtonInteraction<'cached'>): Promise<void> {
+  await interaction.editReply({ components: [] }).catch((error) => {
+    if (!(error instanceof DiscordAPIError && error.code === RESTJSONErrorCodes.UnknownMessage)) throw error;
+  });
+}
+
 /** Somebody takes care of the ticket; of several at once, one. */
 export async function claim(interaction: ButtonInteraction<'cached'>, shortId: string): Promise<void> {
   await interaction.deferUpdate();
@@ -24,8 +33,10 @@ export async function claim(interaction: ButtonInteraction<'cached'>, shortId: s
     discordId: interaction.user.id,
     commandId: interactionUuid(interaction.id),
   });
-  await announce(interaction.guild, ticket, `<@${interaction.user.id}> takes care of this ticket.`);
-  await interaction.editReply({ components: [] });
+  await announce(interaction.guild, ticket, `<@${interaction.user.id}> takes care of this ticket.`, [
+    interaction.user.id,
+  ]);
+  await takeButtonsAway(interaction);
 }
 
 /** Asks who is to take over. */
@@ -50,7 +61,9 @@ export async function transfer(interaction: UserSelectMenuInteraction<'cached'>,
     actorId: interaction.user.id,
     commandId: interactionUuid(interaction.id),
   });
-  await announce(interaction.guild, ticket, `<@${interaction.user.id}> handed this ticket to <@${colleague.id}>.`);
+  await announce(interaction.guild, ticket, `<@${interaction.user.id}> handed this ticket to <@${colleague.id}>.`, [
+    colleague.id,
+  ]);
   await interaction.editReply({ content: 'Done.', components: [] });
 }
 
@@ -72,7 +85,7 @@ export async function close(interaction: ModalSubmitInteraction<'cached'>, short
   });
   const { closedBy, closeReason } = ticket;
   const line = `<@${closedBy}> closed this ticket.${closeReason ? `\n>>> ${closeReason}` : ''}`;
-  await announce(interaction.guild, ticket, line);
+  await announce(interaction.guild, ticket, line, []);
   await interaction.editReply(pressed ? { components: [] } : { content: `Ticket ${ticket.ticketName} is closed.` });
 }
 
@@ -85,8 +98,8 @@ export async function reopen(interaction: ButtonInteraction<'cached'>, shortId: 
     actorId: interaction.user.id,
     commandId: interactionUuid(interaction.id),
   });
-  await announce(interaction.guild, ticket, `<@${interaction.user.id}> opened this ticket again.`);
-  await interaction.editReply({ components: [] });
+  await announce(interaction.guild, ticket, `<@${interaction.user.id}> opened this ticket again.`, []);
+  await takeButtonsAway(interaction);
 }
 
 /** The owner says how it was; Counterfoil refuses everybody else. */
@@ -99,6 +112,6 @@ export async function rate(interaction: ButtonInteraction<'cached'>, argument: s
     rating,
     commandId: interactionUuid(interaction.id),
   });
-  await announce(interaction.guild, ticket, `<@${interaction.user.id}> rates this ticket ${'★'.repeat(rating)}`);
-  await interaction.editReply({ components: [] });
+  await announce(interaction.guild, ticket, `<@${interaction.user.id}> rates this ticket ${'★'.repeat(rating)}`, []);
+  await takeButtonsAway(interaction);
 }

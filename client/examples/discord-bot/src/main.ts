@@ -61,6 +61,8 @@ const mend = (guild: Guild) => mendThreads(guild).catch((error) => console.error
 const { DISCORD_API } = process.env;
 const bot = new Client({
   intents: [GatewayIntentBits.Guilds],
+  // What people write mentions nobody, unless a message says whom.
+  allowedMentions: { parse: [] },
   // Another address than Discord's own: for tests.
   ...(DISCORD_API && { rest: { api: DISCORD_API } }),
 });
@@ -68,7 +70,12 @@ const bot = new Client({
 bot.on(Events.InteractionCreate, (interaction) => answer(interaction).catch(console.error));
 bot.on(Events.Error, console.error);
 bot.once(Events.ClientReady, async ({ application, guilds, user }) => {
-  await application.commands.set(commands);
+  try {
+    await application.commands.set(commands);
+  } catch (error) {
+    console.error('Discord did not take the commands:', error);
+    process.exit(1);
+  }
   await Promise.all(guilds.cache.map(mend));
   console.log(`${user.tag} is ready.`);
 });

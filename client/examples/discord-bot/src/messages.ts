@@ -18,7 +18,7 @@ import { z } from 'zod';
 
 /** What the form asks for, as it is kept in `ticketData`; tickets that were not opened here have other data, or none. */
 const Form = z
-  .object({ subject: z.string(), description: z.string() })
+  .object({ subject: z.string().trim().min(1), description: z.string().trim().min(1) })
   .catch({ subject: 'A ticket', description: 'It was not opened by the form.' });
 
 /** Discord's limits: buttons in a message, in a row, and characters of a custom id. */
@@ -47,13 +47,20 @@ function rows(buttons: ButtonBuilder[]) {
   );
 }
 
+/** The ticket types that the panel has room for: the form's custom id holds their name, and a press's id. */
+export function onPanel(types: TicketChannel[]): TicketChannel[] {
+  const longestPress = '9'.repeat(20);
+  const fits = ({ ticketType }: TicketChannel) => formId(longestPress, ticketType).length <= customIdAtMost;
+  return types.filter(fits).slice(0, buttonsAtMost);
+}
+
+const formId = (pressId: string, ticketType: string) => `create:${pressId}:${ticketType}`;
+
 /** The panel: a button for each ticket type. */
 export function panel(types: TicketChannel[]) {
-  const buttons = types
-    .map(({ ticketType, displayName }) => ({ customId: `open:${ticketType}`, label: displayName ?? ticketType }))
-    .filter(({ customId }) => customId.length <= customIdAtMost)
-    .slice(0, buttonsAtMost)
-    .map(({ customId, label }) => button(customId, label, ButtonStyle.Primary));
+  const buttons = types.map(({ ticketType, displayName }) =>
+    button(`open:${ticketType}`, displayName ?? ticketType, ButtonStyle.Primary),
+  );
   const embed = new EmbedBuilder().setTitle('Do you need help?').setDescription('Choose what it is about.');
   return { embeds: [embed], components: rows(buttons) };
 }
@@ -66,7 +73,7 @@ export function form(pressId: string, ticketType: string, title: string) {
     .setStyle(TextInputStyle.Paragraph)
     .setMaxLength(2000);
   return new ModalBuilder()
-    .setCustomId(`create:${pressId}:${ticketType}`)
+    .setCustomId(formId(pressId, ticketType))
     .setTitle(clip(title, 45))
     .addLabelComponents(
       new LabelBuilder().setLabel('In a few words').setTextInputComponent(subject),

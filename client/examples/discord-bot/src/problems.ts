@@ -61,8 +61,12 @@ function inPlainWords(error: unknown): { sentence: string; expected: boolean } {
     const until = expiresAt ? ` until ${time(expiresAt)}` : '';
     return { sentence: `You may not open tickets here${until}.${reason ? ` Reason: ${reason}` : ''}`, expected: true };
   }
-  if (isCounterfoilError(error, 'validation_failed') && error.issues?.some(({ path }) => path === 'reason')) {
-    return { sentence: 'Tickets of this kind are closed with a reason. Please give one.', expected: true };
+  if (isCounterfoilError(error, 'validation_failed')) {
+    if (error.issues?.some(({ path, message }) => path === 'reason' && message.startsWith('Required'))) {
+      return { sentence: 'Tickets of this kind are closed with a reason. Please give one.', expected: true };
+    }
+    const issues = error.issues?.map(({ path, message }) => `${path}: ${message}.`) ?? [];
+    return { sentence: `That cannot be taken. ${issues.join(' ')}`, expected: true };
   }
   if (isCounterfoilError(error)) {
     const sentence = sentences[error.type];

@@ -1,4 +1,4 @@
-import type { Ticket, TicketChannel } from '@counterfoil/client';
+import { isCounterfoilError, type Ticket, type TicketChannel } from '@counterfoil/client';
 import { type GuildMember, PermissionFlagsBits } from 'discord.js';
 import { counterfoil } from './counterfoil.ts';
 import { Refusal } from './problems.ts';
@@ -15,9 +15,13 @@ export function isStaffOf(member: GuildMember, { staffRoleIds }: Pick<TicketChan
   return member.permissions.has(PermissionFlagsBits.ManageGuild) || member.roles.cache.hasAny(...(staffRoleIds ?? []));
 }
 
-/** As `isStaffOf`, of a ticket's type. */
+/** As `isStaffOf`, of a ticket's type; a type that is gone leaves its tickets to who manages the server. */
 export async function isStaff(member: GuildMember, { ticketType, guildId }: Ticket): Promise<boolean> {
-  return isStaffOf(member, await counterfoil.channels.get.query({ ticketType, guildId }));
+  const type = await counterfoil.channels.get.query({ ticketType, guildId }).catch((error) => {
+    if (isCounterfoilError(error, 'ticket_channel_not_found')) return { staffRoleIds: null };
+    throw error;
+  });
+  return isStaffOf(member, type);
 }
 
 /** Throws a Refusal for everybody but the staff. */

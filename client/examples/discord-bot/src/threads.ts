@@ -4,7 +4,8 @@ import { counterfoil } from './counterfoil.ts';
 import { clip, controls, opening, ticketLabel } from './messages.ts';
 import { Refusal } from './problems.ts';
 
-const isUnknown = (error: unknown, code: RESTJSONErrorCodes) => error instanceof DiscordAPIError && error.code === code;
+const isOneOf = (error: unknown, ...codes: RESTJSONErrorCodes[]) =>
+  error instanceof DiscordAPIError && codes.some((code) => code === error.code);
 
 /** The threads being made right now, by short id, so that no ticket gets two. */
 const underway = new Map<string, Promise<string>>();
@@ -44,25 +45,30 @@ async function makeThread(guild: Guild, ticket: Ticket): Promise<string> {
     }));
   if (!thread.messageCount) await thread.send(opening(ticket, staffRoleIds ?? []));
   await thread.members.add(ticketOwner).catch((error) => {
-    // Who has left the server is still the owner of the ticket.
-    if (!isUnknown(error, RESTJSONErrorCodes.UnknownMember)) throw error;
+    // Who has left the server, deleted their account or cannot see the channel is still the owner of the ticket.
+    const { UnknownMember, UnknownUser, MissingAccess } = RESTJSONErrorCodes;
+    if (!isOneOf(error, UnknownMember, UnknownUser, MissingAccess)) throw error;
+    console.warn(`Ticket ${shortId}: its owner could not be added to the thread (${error.message}).`);
   });
   await counterfoil.tickets.update.mutate({ shortId, channelId: thread.id, actorId: bot.id });
   return thread.id;
 }
 
-/** Says in the ticket's thread what has happened, with the buttons for what can happen next. */
-export async function announce(guild: Guild, ticket: Ticket, content: string): Promise<void> {
+/**
+ * Says in the ticket's thread what has happened, with the buttons for what can happen next. `users` are those whom it
+ * mentions: a mention lets somebody into the private thread, so that no text of a member may make one.
+ */
+export async function announce(guild: Guild, ticket: Ticket, content: string, users: string[]): Promise<void> {
   const channelId = await ensureThread(guild, ticket);
   try {
     const thread = await guild.channels.fetch(channelId);
     if (!thread?.isThread()) return;
     if (thread.archived) await thread.setArchived(false);
     const components = controls(ticket);
-    await thread.send({ content: clip(content, 2000), components, allowedMentions: { parse: ['users'] } });
+    await thread.send({ content: clip(content, 2000), components, allowedMentions: { users } });
   } catch (error) {
     // Somebody has deleted the thread: the ticket goes on without.
-    if (!isUnknown(error, RESTJSONErrorCodes.UnknownChannel)) throw error;
+    if (!isOneOf(error, RESTJSONErrorCodes.UnknownChannel)) throw error;
   }
 }
 
