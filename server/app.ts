@@ -40,7 +40,10 @@ export function createApp(deps: AppDeps): RequestListener {
   const answerCors = createCors(deps.corsOrigins);
   const refuse = createRefusal(deps);
   return (req, res) => {
-    if (isOverloaded() && !isOperational(req)) return refuse(req, res);
+    if (isOverloaded() && !isOperational(req)) {
+      if (!answerCors(req, res)) refuse(req, res);
+      return;
+    }
     const state = beginRequest(req);
     res.setHeader('X-Request-Id', state.id);
     res.setHeader('X-Content-Type-Options', 'nosniff');

@@ -6,6 +6,7 @@ import { type ProcedureType, TRPCError } from '@trpc/server';
 import type { TRPC_ERROR_CODE_KEY } from '@trpc/server/rpc';
 import { mongo } from 'mongoose';
 import { ZodError } from 'zod';
+import { redact } from './operations/logger.ts';
 
 /** A refusal that the caller is told about as it is. Every subclass is one type of the contract. */
 export class DomainError<T extends ErrorType = ErrorType> extends Error {
@@ -20,7 +21,8 @@ export class DomainError<T extends ErrorType = ErrorType> extends Error {
     message: string,
     more: { details?: ErrorDetails<T>; issues?: Issue[]; headers?: Record<string, string>; cause?: unknown } = {},
   ) {
-    super(message, { cause: more.cause });
+    // A caller may have sent a key where an id belongs, which most messages repeat.
+    super(redact(message), { cause: more.cause });
     this.name = new.target.name;
     this.type = type;
     this.details = more.details;
@@ -292,9 +294,9 @@ export function issuesOf(error: ZodError): Issue[] {
   return shorten(issues);
 }
 
-/** The first of many issues, with names cut. */
+/** The first of many issues, with names cut, and without keys. */
 export function shorten(issues: Issue[]): Issue[] {
-  return issues.slice(0, issuesTold).map(({ path, message }) => ({ path: path.slice(0, nameTold), message }));
+  return issues.slice(0, issuesTold).map(({ path, message }) => ({ path: redact(path).slice(0, nameTold), message }));
 }
 
 /**

@@ -79,7 +79,9 @@ describe.concurrent('a server that cannot start says why, and ends with a code o
       LOG_LEVEL: 'loud',
     });
     expect(code).toBe(exitCodes.badConfiguration);
-    expect(stderr).toMatch(/PORT must be at most 65535\n.*MONGODB_URI must begin .*\n.*COUNTERFOIL_KEY must be 24 to/s);
+    expect(stderr).toMatch(
+      /PORT must be from 0 to 65535\n.*MONGODB_URI must begin .*\n.*COUNTERFOIL_KEY must be 24 to/s,
+    );
     expect(stderr).toContain('LOG_LEVEL must be one of fatal, error');
     expect(stderr + stdout).not.toMatch(/sh0rt|at .*\.ts/);
   });

@@ -49,7 +49,9 @@ test.skipIf(searched.length === 0)(
 
 test('a key that is planted in an answer or in a log line is found', async () => {
   const [answered, logged, environment] = [makeKey(), makeKey(), 'a-key-of-the-environment-planted'];
-  const server = createServer((_req, res) => res.end(`{"key":"${answered.key}"}`)).listen(0, '127.0.0.1');
+  const server = createServer((_req, res) =>
+    res.setHeader('X-Request-Id', 'planted').end(`{"key":"${answered.key}"}`),
+  ).listen(0, '127.0.0.1');
   await once(server, 'listening');
   await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/planted`);
   server.close();

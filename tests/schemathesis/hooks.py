@@ -44,7 +44,12 @@ def existing(case):
     state = STATES.get(case.path, {"claimedBy": PERSON})
     made = make(case, "/tickets/create", ticketType=TYPE, guildId=GUILD, ticketOwner=PERSON, **state)["ticket"]
     ticket = make(case, "/tickets/update", shortId=made["ticketShortId"], labels=["fuzzed"])["ticket"]
+    if case.path.startswith("/keys/"):
+        key = {"keyId": make(case, "/keys/create", name="fuzzed", scope="read")["key"]["keyId"]}
+    else:
+        key = {}
     return {
+        **key,
         "shortId": ticket["ticketShortId"],
         "ticketName": ticket["ticketName"],
         "ticketType": TYPE,
@@ -82,6 +87,9 @@ def before_call(context, case, kwargs):
     if not case.meta or not case.meta.generation.mode.is_positive:
         return
     name_existing(case)
+    if case.path == "/keys/create" and "expiresAt" in case.body:
+        # A key ends in the future, whenever that is.
+        case.body["expiresAt"] = "2099-01-01T00:00:00Z"
     if isinstance(case.query, dict) and "cursor" in case.query:
         # A cursor is valid for the query that it was made for, and for no other.
         cursor = next_cursor(case)
