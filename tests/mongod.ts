@@ -59,7 +59,12 @@ export async function startMongod({ standalone = false, program = inject('mongod
       child = spawn(inject('mongod'), [...args, '--replSet', replicaSet, '--auth', '--keyFile', keyFile], {
         stdio: 'ignore',
       });
-      await until(async () => (await client.db('admin').command({ hello: 1 })).isWritablePrimary, 30_000);
+      const hello = () =>
+        client
+          .db('admin')
+          .command({ hello: 1 })
+          .catch(() => null);
+      await until(async () => (await hello())?.isWritablePrimary === true, 30_000);
       await client.close();
     },
     /** Stops it without ending it; what arrives waits. */
