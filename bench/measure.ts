@@ -1,6 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { availableParallelism, loadavg } from 'node:os';
 
+/** Those that this process may use as it starts: less once it is kept off one of them. */
+export const processors = availableParallelism();
+
 /** The smallest of `values` that this part of them does not exceed; NaN where there are none. */
 export function percentile(values: number[], part: number): number {
   return values.toSorted((a, b) => a - b)[Math.ceil(values.length * part) - 1] ?? Number.NaN;
@@ -14,7 +17,7 @@ export function spread(milliseconds: number[]): string {
 
 /** How many processes wanted to run in the last minute: others may be busy on the same machine. */
 export function load(): string {
-  return `load ${loadavg()[0]?.toFixed(1)} on ${availableParallelism()} processors`;
+  return `load ${loadavg()[0]?.toFixed(1)} on ${processors} processors`;
 }
 
 /** The memory of a process that is in RAM now, in MiB. */

@@ -39,7 +39,7 @@ const mebibytes = (bytes: number) => `${whole(bytes / 2 ** 20)} MiB`;
 export const secondsSince = (start: number) => `${whole((performance.now() - start) / 1000)} s`;
 
 /** Inserts the tickets of the generator as they are. */
-async function fill(tickets: mongo.Collection<TicketRecord>, seed: number, count: number): Promise<void> {
+export async function fill(tickets: mongo.Collection<TicketRecord>, seed: number, count: number): Promise<void> {
   let [batch, writing]: [TicketRecord[], Promise<unknown>] = [[], Promise.resolve()];
   const flush = async () => {
     await writing;

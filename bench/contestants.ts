@@ -1,0 +1,93 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { memoryOf, processors } from './measure.ts';
+import { startService } from './service.ts';
+
+/** A server that takes part: ours, or a peer. */
+export interface Contestant {
+  name: string;
+  port: number;
+  pid: number;
+  /** MiB after its start, before its first request. */
+  idleMemory: number;
+}
+
+const peers = [
+  ['A', 'a-node'],
+  ['B', 'b-fastify'],
+  ['C', 'c-express-mongoose'],
+  ['D', 'd-trpc-openapi'],
+] as const;
+
+/** Our name, and of whom it is that all ratios are to. */
+export const ours = 'Counterfoil';
+export const reference = 'A';
+
+/** What each is, for who reads the results. */
+export const descriptions: Record<string, string> = {
+  A: 'node:http and the MongoDB driver, by hand',
+  B: 'fastify 5 and the driver',
+  C: 'express 5 and Mongoose, by hand: what most would write',
+  D: "express 5, trpc-openapi's own middleware and Mongoose",
+  [ours]: 'this service',
+};
+
+/** The processor of the server that is measured, and those of all else, as taskset takes them. */
+const [serverProcessor, otherProcessors] = ['0', `1-${processors - 1}`];
+
+async function pin(pid: number, list: string): Promise<boolean> {
+  if (processors < 2) return false;
+  return promisify(execFile)('taskset', ['--all-tasks', '--cpu-list', '--pid', list, String(pid)]).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Keeps this process, and all that it starts from now on, off the processor of the servers; whether that is possible. */
+export function leaveProcessor(): Promise<boolean> {
+  return pin(process.pid, otherProcessors);
+}
+
+const settled = () => new Promise((done) => setTimeout(done, 1000));
+
+async function startPeer(name: string, file: string, uri: string) {
+  const program = fileURLToPath(new URL(`peers/${file}.ts`, import.meta.url));
+  const child = spawn(process.execPath, ['--import', 'tsx', program], {
+    env: { PATH: process.env.PATH, NODE_ENV: 'production', MONGODB_URI: uri },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = once(child, 'exit').then(([code]) => Promise.reject(new Error(`${name} ended with ${code}`)));
+  ended.catch(() => {});
+  const [line] = await Promise.race([once(createInterface(child.stdout), 'line'), ended]);
+  return {
+    port: Number(/\d+$/.exec(line)?.[0]),
+    pid: child.pid,
+    async [Symbol.asyncDispose]() {
+      child.kill();
+      await ended.catch(() => {});
+    },
+  };
+}
+
+/**
+ * Starts all contestants over one database, pinned to the processor of the servers. Ours gets room for as many calls as
+ * there are connections: the peers know no bound.
+ */
+export async function startContestants(
+  uri: string,
+  own: <T extends AsyncDisposable>(started: T) => T,
+): Promise<Contestant[]> {
+  const env = { MONGODB_URI: uri, NODE_ENV: 'production', MAX_CONCURRENT_CALLS: '1024' };
+  const started = [{ name: ours, ...own(await startService(env)) }];
+  for (const [name, file] of peers) started.push({ name, ...own(await startPeer(name, file, uri)) });
+  await settled();
+  const contestants: Contestant[] = [];
+  for (const { name, port, pid = 0 } of started) {
+    await pin(pid, serverProcessor);
+    contestants.push({ name, port, pid, idleMemory: await memoryOf(pid) });
+  }
+  return [...contestants.slice(1), ...contestants.slice(0, 1)];
+}
