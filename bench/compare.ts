@@ -36,13 +36,19 @@ const { values } = parseArgs({
     out: { type: 'string', default: 'docs' },
   },
 });
-const [count, rounds, seconds, warmup] = [values.tickets, values.rounds, values.seconds, values.warmup].map(Number) as [
-  number,
-  number,
-  number,
-  number,
-];
-const connectionCounts = values.connections.split(',').map(Number);
+
+/** The numbers of an option; throws where one is none, or not above 0. */
+function numbersOf(name: Exclude<keyof typeof values, 'out'>): number[] {
+  const numbers = values[name].split(',').map(Number);
+  if (numbers.every((number) => number > 0)) return numbers;
+  throw new Error(`--${name} ${values[name]}: expected ${name === 'connections' ? 'numbers' : 'a number'} above 0`);
+}
+
+const [count = 0] = numbersOf('tickets');
+const [rounds = 0] = numbersOf('rounds');
+const [seconds = 0] = numbersOf('seconds');
+const [warmup = 0] = numbersOf('warmup');
+const connectionCounts = numbersOf('connections');
 const command = `npm run bench${process.argv
   .slice(2)
   .map((argument, place) => `${place === 0 ? ' -- ' : ' '}${argument}`)
@@ -150,9 +156,11 @@ async function slice(
 async function warmUp(bench: Bench, contestants: Contestant[]): Promise<void> {
   const startedAt = performance.now();
   const requests = Math.ceil(warmup / kinds.length);
+  // All connections to the database are made, too.
+  const most = Math.max(...connectionCounts);
   for (const contestant of contestants) {
     await bench.stock.keep(requests);
-    for (const kind of kinds) await slice(bench, contestant, kind, 32, { seconds: 600, requests });
+    for (const kind of kinds) await slice(bench, contestant, kind, most, { seconds: 600, requests });
   }
   console.log(`warmed up with ${warmup} requests each in ${secondsSince(startedAt)}`);
 }
