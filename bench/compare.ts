@@ -117,7 +117,8 @@ function createStock(tickets: Tickets, keyId: string) {
           const input = { ticketType: 'support', guildId, ticketOwner: '200000000000000001', ticketData: '{"a":"b"}' };
           return newTicket(keyId, input, Math.ceil(made / 1000));
         });
-        await tickets.insertMany(batch, { ordered: false });
+        // Confirmed, or a majority read would not find it yet.
+        await tickets.insertMany(batch, { ordered: false, writeConcern: { w: 'majority', j: true } });
         stock.push(...batch.map(({ shortId }) => shortId));
       }
     },

@@ -271,6 +271,8 @@ ${markdownTable(['', '× A', '× B', '× C', '× D'], standingRows(results))}
 
 ${machine.processors} processors (${machine.processor}), ${machine.memory} GiB of memory, ${machine.system}. Node ${machine.node}, mongod ${machine.mongod}, ${machine.libraries}.
 The server ${machine.pinned ? 'had a processor of its own' : 'shared all processors with the load'}. Load average: ${loadAverage.before.toFixed(1)} before, ${loadAverage.after.toFixed(1)} at the end.
+The benchmark itself keeps two or three processes busy: where the load average is far above that, others were busy on the same
+machine, so that rates are too low and waiting times too long; ratios suffer less, for each is of two neighbours in time.
 
 ## Memory
 
