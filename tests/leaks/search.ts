@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { hashKey, keyIdOf } from 'counterfoil/keys/secret';
@@ -29,7 +29,9 @@ let isNoted = true;
 setInterval(() => {
   if (isNoted) return;
   isNoted = true;
-  writeFileSync(`${file}.searched`, JSON.stringify(searched));
+  // A process may be killed anywhere: the file is whole, or that of before.
+  writeFileSync(`${file}.new`, JSON.stringify(searched));
+  renameSync(`${file}.new`, `${file}.searched`);
 }, 200).unref();
 
 /** Searches a text for whole keys of the service, and for `other` keys of any form; writes down each that it finds. */
