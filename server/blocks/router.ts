@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { BlockList, BlockResult, CreateBlock, DeleteBlock, ListBlocks } from '@counterfoil/shared/blocks';
 import { Deleted } from '@counterfoil/shared/results';
-import { behind, makeCursor, type Position, readCursor } from '../database/cursor.ts';
+import { newestFirst } from '../database/cursor.ts';
 import { findOrInsert } from '../database/unique.ts';
 import { readProcedure, router, writeProcedure } from '../trpc.ts';
 import { Block, inForce, toApi } from './model.ts';
@@ -40,18 +40,14 @@ export const blocksRouter = router({
       openapi: { method: 'GET', path: '/blocks/{guildId}', tags, summary: 'Who may not open tickets, newest first' },
     })
     .output(BlockList)
-    .query(async ({ input: { guildId, limit, cursor } }) => {
-      const query = { blocks: guildId };
-      const position = cursor === undefined ? null : await readCursor<Position>(query, cursor);
-      const older = position ? behind({ field: 'createdAt', direction: -1 }, position) : {};
-      const found = await Block.find({ guildId, $and: [inForce(), older] })
-        .sort({ createdAt: -1, _id: -1 })
-        .limit(limit + 1)
-        .lean();
-      const blocks = found.slice(0, limit);
-      const last = found.length > limit ? blocks.at(-1) : undefined;
-      const nextCursor = last ? await makeCursor(query, [last.createdAt.getTime(), last._id]) : null;
-      return { blocks: blocks.map(toApi), nextCursor };
+    .query(async ({ input: { guildId, ...page } }) => {
+      const { records, nextCursor } = await newestFirst({ blocks: guildId }, page, 'createdAt', (older, count) =>
+        Block.find({ guildId, $and: [inForce(), older] })
+          .sort({ createdAt: -1, _id: -1 })
+          .limit(count)
+          .lean(),
+      );
+      return { blocks: records.map(toApi), nextCursor };
     }),
 
   delete: writeProcedure(DeleteBlock)

@@ -62,3 +62,17 @@ export async function readCursor<Content extends unknown[]>(query: object, curso
   }
   return JSON.parse(Buffer.from(payload, 'base64url').toString());
 }
+
+/** A page of what `read` finds behind the cursor, at most so many, newest first by `field`; and where the next one begins. */
+export async function newestFirst<Field extends string, Record extends { _id: string } & { [F in Field]: Date }>(
+  query: object,
+  { limit, cursor }: { limit: number; cursor?: string | undefined },
+  field: Field,
+  read: (behindCursor: object, count: number) => PromiseLike<Record[]>,
+): Promise<{ records: Record[]; nextCursor: string | null }> {
+  const position = cursor === undefined ? null : await readCursor<Position>(query, cursor);
+  const found = await read(position ? behind({ field, direction: -1 }, position) : {}, limit + 1);
+  const records = found.slice(0, limit);
+  const last = found.length > limit ? records.at(-1) : undefined;
+  return { records, nextCursor: last ? await makeCursor(query, [last[field].getTime(), last._id]) : null };
+}
