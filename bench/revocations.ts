@@ -85,8 +85,8 @@ await runBench(async (own) => {
   const services = [own(await startService(env)), own(await startService(env))];
   const ports = services.map(({ port }) => port);
   const followed = await revoke('with the change stream', ports, Number(values.revocations), 4, usualMedian);
-  await mongod.fail(['getMore', 'aggregate'], 8000);
+  await mongod.fail(['getMore', 'aggregate'], { errorCode: 8000 });
   const alone = await revoke('without the change stream', ports, Number(values.without), 5, most);
-  await mongod.fail([], 0);
+  await mongod.fail([]);
   return followed && alone;
 });

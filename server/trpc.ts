@@ -58,37 +58,40 @@ function formatError(
 
 export const router = t.router;
 
-/** Refuses a key that is too narrow: its scope first, then the guild that the input names. */
-const authorize = (needed: Scope) =>
-  t.middleware(({ ctx, input, next }) => {
-    if (!covers(ctx.key.scope, needed)) throw new InsufficientScope(needed);
-    const guildId = guildOf(input);
-    if (guildId !== undefined) requireGuilds(ctx.key, [guildId]);
-    return next();
-  });
-
 function guildOf(input: unknown): string | undefined {
   if (typeof input !== 'object' || input === null || !('guildId' in input)) return undefined;
   return typeof input.guildId === 'string' ? input.guildId : undefined;
 }
 
-/** Bounds how many calls are under way and how long each waits for the database, and tells a command that was never sent from one without a confirmation. */
-const answerInTime = t.middleware(async ({ type, next }) => {
-  const startedAt = performance.now();
-  try {
-    const result = await withinCapacity(() => inTime(next()));
-    if (result.ok) return result;
-    throw result.error;
-  } catch (error) {
-    throw toDomainError(error, mayHaveSent(startedAt) ? type : 'query');
-  }
-});
+/** Refuses a key that is too narrow: its scope first, then the guild that the input names. */
+function authorize(needed: Scope, { key }: Context, input: unknown): void {
+  if (!covers(key.scope, needed)) throw new InsufficientScope(needed);
+  const guildId = guildOf(input);
+  if (guildId !== undefined) requireGuilds(key, [guildId]);
+}
+
+/**
+ * Lets a call through that its key may make, bounds how many are under way and how long each waits for the database, and
+ * tells a command that was never sent from one without a confirmation.
+ */
+const guard = (needed: Scope) =>
+  t.middleware(async ({ ctx, input, type, next }) => {
+    authorize(needed, ctx, input);
+    const startedAt = performance.now();
+    try {
+      const result = await withinCapacity(() => inTime(next()));
+      if (result.ok) return result;
+      throw result.error;
+    } catch (error) {
+      throw toDomainError(error, mayHaveSent(startedAt) ? type : 'query');
+    }
+  });
 
 // The input is part of the procedure's type: it is validated first, so that a refusal is 400 before 403.
 const procedure =
   (scope: Scope) =>
   <Input extends z.ZodType>(input: Input) =>
-    t.procedure.meta({ scope }).input(input).use(authorize(scope)).use(answerInTime);
+    t.procedure.meta({ scope }).input(input).use(guard(scope));
 
 /** A procedure for keys of any scope. */
 export const readProcedure = procedure('read');

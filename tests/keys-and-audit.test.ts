@@ -251,12 +251,12 @@ describe('what a process knows of keys', () => {
   test('a revocation by another process is in force also while the change stream is away', async () => {
     await using mongod = await startMongod();
     await using server = await startWithKey(mongod.uri);
-    await mongod.fail(['getMore', 'aggregate'], 8000);
+    await mongod.fail(['getMore', 'aggregate'], { errorCode: 8000 });
     await using other = await startServer({ env: { MONGODB_URI: mongod.uri, COUNTERFOIL_KEY: environmentKey } });
     await callsTo(other.url, environmentKey).rest('keys.revoke', { keyId: server.keyId });
     await until(async () => (await server.status()) === 401);
     expect(server.stdout()).toContain('the change stream of the keys broke');
-    await mongod.fail([], 0);
+    await mongod.fail([]);
   });
 
   test('is read again where the keys were dropped and restored, and the service goes on', async () => {

@@ -73,11 +73,11 @@ export async function startMongod({ standalone = false, program = inject('mongod
       await until(async () => /^State:\sT/m.test(await readFile(`/proc/${child.pid}/status`, 'utf8')));
     },
     thaw: () => child.kill('SIGCONT'),
-    /** Makes these commands fail with an error code, or none again. */
-    async fail(failCommands: string[], errorCode: number) {
+    /** Makes these commands fail as a failpoint of mongod can (https://github.com/mongodb/mongo/wiki/The-failCommand-fail-point), or none again. */
+    async fail(failCommands: string[], how: { errorCode?: number; writeConcernError?: object } = {}) {
       const client = new mongo.MongoClient(`mongodb://${host}/?directConnection=true`);
       const mode = failCommands.length > 0 ? 'alwaysOn' : 'off';
-      await client.db('admin').command({ configureFailPoint: 'failCommand', mode, data: { failCommands, errorCode } });
+      await client.db('admin').command({ configureFailPoint: 'failCommand', mode, data: { failCommands, ...how } });
       await client.close();
     },
     async [Symbol.asyncDispose]() {

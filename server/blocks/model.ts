@@ -1,5 +1,7 @@
 import type { Block as ApiBlock } from '@counterfoil/shared/blocks';
 import { model, Schema, trusted } from 'mongoose';
+import { coalesce } from '../database/coalesce.ts';
+import { rawCollection } from '../database/raw.ts';
 
 /** Who may not open tickets in a guild: of one type, or of any (null). */
 export interface BlockRecord {
@@ -34,13 +36,31 @@ export const Block = model<BlockRecord>('Block', schema);
 /** The part of a filter that leaves blocks in force. */
 export const inForce = () => ({ $or: [{ expiresAt: null }, { expiresAt: trusted({ $gt: new Date() }) }] });
 
-/** The block that keeps a person from opening a ticket of a type, the longest where there are two; or null. */
-export async function findBlock(guildId: string, discordId: string, ticketType: string): Promise<BlockRecord | null> {
-  const ofType = { guildId, discordId, ticketType: trusted({ $in: [null, ticketType] }) };
-  const end = ({ expiresAt }: BlockRecord) => expiresAt?.getTime() ?? Number.POSITIVE_INFINITY;
-  const blocks = await Block.find({ ...ofType, ...inForce() }).lean();
-  return blocks.toSorted((a, b) => end(a) - end(b)).at(-1) ?? null;
+/** Whom a block would keep from opening a ticket of a type. */
+interface Opener {
+  guildId: string;
+  ticketOwner: string;
+  ticketType: string;
 }
+
+/** The block that keeps a person from opening a ticket of a type, the longest where there are two; or null. */
+export const findBlock = coalesce(async (openers: readonly Opener[]) => {
+  const filter = {
+    guildId: { $in: [...new Set(openers.map(({ guildId }) => guildId))] },
+    discordId: { $in: [...new Set(openers.map(({ ticketOwner }) => ticketOwner))] },
+    ...inForce(),
+  };
+  const blocks = await rawCollection(Block).find<BlockRecord>(filter).toArray();
+  const end = ({ expiresAt }: BlockRecord) => expiresAt?.getTime() ?? Number.POSITIVE_INFINITY;
+  const longest = blocks.toSorted((a, b) => end(b) - end(a));
+  return openers.map(({ guildId, ticketOwner, ticketType }) => {
+    const isOf = (block: BlockRecord) =>
+      block.guildId === guildId &&
+      block.discordId === ticketOwner &&
+      (block.ticketType === null || block.ticketType === ticketType);
+    return longest.find(isOf) ?? null;
+  });
+});
 
 /** The block as every route returns it. */
 export function toApi({ _id: _, expiresAt, createdAt, ...block }: BlockRecord): ApiBlock {

@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type AnyTRPCRouter, callTRPCProcedure } from '@trpc/server';
+import type { AnyTRPCRouter } from '@trpc/server';
 import findMyWay from 'find-my-way';
 import { forEachOpenApiProcedure } from 'trpc-openapi';
 import { z } from 'zod';
-import type { Context, Contexts } from '../context.ts';
+import type { Contexts } from '../context.ts';
 import { MethodNotAllowed } from '../errors.ts';
 import { readJson } from '../http/body.ts';
 import { requestState } from '../http/request.ts';
@@ -11,13 +11,13 @@ import { sendError, sendJson } from '../http/respond.ts';
 import { decodePart, readQuery, splitTarget } from '../http/url.ts';
 import { callsOf } from '../keys/rate-limit.ts';
 import { withinCapacity } from '../operations/load.ts';
+import { callOf } from './call.ts';
 
 interface Route {
   method: 'GET' | 'POST';
   /** As documented: `/tickets/get/id/{shortId}`. */
   path: string;
-  /** The procedure's path in the router: `tickets.get`. */
-  procedure: string;
+  call: ReturnType<typeof callOf>;
   type: 'query' | 'mutation';
   /** The fields of a query that are numbers: they are read from their text. */
   numbers: Set<string>;
@@ -57,20 +57,19 @@ function readNumbers(fields: Record<string, string>, numbers: Set<string>): Reco
 
 function routesOf(router: AnyTRPCRouter): Route[] {
   const routes: Route[] = [];
-  forEachOpenApiProcedure(
-    router._def.procedures,
-    ({ path: procedure, type, procedure: { _def }, meta: { openapi } }) => {
-      const { method, path } = openapi;
-      if (
-        (method !== 'GET' && method !== 'POST') ||
-        type === 'subscription' ||
-        (type === 'query') !== (method === 'GET')
-      ) {
-        throw new Error(`${procedure}: a query is bound to GET, a mutation to POST`);
-      }
-      routes.push({ method, path, procedure, type, numbers: numbersOf(_def.inputs), takes: takesOf(_def.inputs) });
-    },
-  );
+  forEachOpenApiProcedure(router._def.procedures, ({ path: name, type, procedure, meta: { openapi } }) => {
+    const { method, path } = openapi;
+    if (
+      (method !== 'GET' && method !== 'POST') ||
+      type === 'subscription' ||
+      (type === 'query') !== (method === 'GET')
+    ) {
+      throw new Error(`${name}: a query is bound to GET, a mutation to POST`);
+    }
+    const { inputs } = procedure._def;
+    const call = callOf(router._def.procedures[name], name);
+    routes.push({ method, path, call, type, numbers: numbersOf(inputs), takes: takesOf(inputs) });
+  });
   return routes;
 }
 
@@ -115,12 +114,6 @@ export function createRestFace(router: AnyTRPCRouter, contextOf: Contexts): Rest
     return { ...readNumbers(fields, route.numbers), ...Object.fromEntries(decoded) };
   }
 
-  async function call(route: Route, ctx: Context, input: unknown): Promise<unknown> {
-    const { procedure: path, type } = route;
-    const getRawInput = async () => input;
-    return callTRPCProcedure({ router, path, type, ctx, getRawInput, signal: undefined, batchIndex: 0 });
-  }
-
   async function answer(req: IncomingMessage, res: ServerResponse, found: Found, query: string) {
     const { route } = found;
     // Until the procedure is called nothing can have been changed, whatever fails.
@@ -129,7 +122,7 @@ export function createRestFace(router: AnyTRPCRouter, contextOf: Contexts): Rest
       const ctx = await withinCapacity(() => contextOf(req, res, callsOf([route.type])));
       const input = await readInput(req, found, query);
       stage = route.type;
-      sendJson(res, 200, await call(route, ctx, input));
+      sendJson(res, 200, await route.call(ctx, input));
     } catch (error) {
       sendError(req, res, error, stage);
     }

@@ -1,4 +1,4 @@
-import { createHash, randomInt, randomUUID } from 'node:crypto';
+import { hash, randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CreateTicket } from '@counterfoil/shared/tickets';
 import { findBlock } from '../blocks/model.ts';
@@ -29,7 +29,7 @@ function hashContent(input: CreateTicket): string {
   const { claimedBy, closed } = input;
   const content = [ticketType, guildId, ticketOwner, ticketShortId, ticketName, ticketData, channelId, actorId];
   const normalized = JSON.stringify([...content, claimedBy || undefined, closed || undefined]);
-  return createHash('sha256').update(normalized).digest('base64url');
+  return hash('sha256', normalized, 'base64url');
 }
 
 /** The name of a ticket whose caller gave none. */
@@ -114,8 +114,8 @@ export async function createTicket(
   input: CreateTicket,
 ): Promise<{ created: boolean; ticket: ShownTicket }> {
   const contentHash = hashContent(input);
-  const { guildId, ticketType, ticketOwner, ticketId } = input;
-  const [settings, block] = await Promise.all([settingsOf(input), findBlock(guildId, ticketOwner, ticketType)]);
+  const { guildId, ticketId } = input;
+  const [settings, block] = await Promise.all([settingsOf(input), findBlock(input)]);
   const limited = settings !== null && (settings.maxOpenPerOwner ?? settings.cooldownSeconds) !== null;
   if ((block || limited) && (ticketId === undefined || !(await isThere(ticketId)))) {
     if (block) throw new OwnerBlocked(block);

@@ -4,12 +4,7 @@ import { cooldownEnd, countOpen, type Place, settingsOf } from './limits.ts';
 
 /** Whether a create would be let through, and what stands in its way; it may change until the create comes. */
 export async function checkEligibility(place: Place): Promise<Eligibility> {
-  const { guildId, ticketType, ticketOwner } = place;
-  const [settings, block, openCount] = await Promise.all([
-    settingsOf(place),
-    findBlock(guildId, ticketOwner, ticketType),
-    countOpen(place),
-  ]);
+  const [settings, block, openCount] = await Promise.all([settingsOf(place), findBlock(place), countOpen(place)]);
   const limit = settings?.maxOpenPerOwner ?? null;
   const cooldownEndsAt = await cooldownEnd(place, settings);
   const reasons: Eligibility['reasons'] = [];

@@ -15,6 +15,7 @@ import type {
 import { type mongo, type QueryFilter, trusted } from 'mongoose';
 import type { TicketChannelRecord } from '../channels/model.ts';
 import type { Context } from '../context.ts';
+import { rawCollection } from '../database/raw.ts';
 import { isDuplicate } from '../database/unique.ts';
 import {
   CommandIdTaken,
@@ -50,7 +51,7 @@ export interface Command<Input extends CommandInput> {
   type: HistoryEntry['type'];
   actor(input: Input): string | undefined;
   /** The rule, as the filter of the update. */
-  rule(input: Input): QueryFilter<TicketRecord>;
+  rule(input: Input): mongo.Filter<TicketRecord>;
   /** Whether the ticket already is as the command wants it. */
   holds(ticket: TicketRecord, input: Input): boolean;
   /** Which error it means that the rule does not match; null where it does. */
@@ -286,14 +287,12 @@ function updateOf<Input extends CommandInput>(
     after: values,
   };
   const history = { $concatArrays: ['$history', [entry]] };
+  const claim = command.claim && afterClaim(command.type, command.claim);
   return [
-    { $set: { before: values } },
-    { $set: { ...change, ...unrecorded } },
-    { $set: command.claim ? afterClaim(command.type, command.claim) : {} },
+    { $set: { before: values, ...change, ...unrecorded } },
     ...afterWords(change),
-    { $set: { history, version: seq, updatedAt: now } },
-    { $set: { historyBytes: { $bsonSize: { history: '$history' } } } },
-    { $unset: 'before' },
+    { $set: { ...claim, history, version: seq, updatedAt: now } },
+    { $set: { historyBytes: { $bsonSize: { history: '$history' } }, before: '$$REMOVE' } },
   ];
 }
 
@@ -344,7 +343,7 @@ export async function run<Input extends CommandInput>(
   const { shortId, expectedVersion, commandId } = input;
   const visible = { shortId, ...inGuildsOf(ctx.key) };
   const changes = updateOf(ctx, command, input, unrecorded);
-  const options = { returnDocument: 'after', projection: shown, updatePipeline: true, lean: true } as const;
+  const options = { returnDocument: 'after', projection: shown } as const;
   // The archive was searched for the commandId up to this version; the update must not overlook what was moved since.
   let searchedTo = 0;
   for (let miss = 0; miss < confirmationTries; miss += 1) {
@@ -357,7 +356,7 @@ export async function run<Input extends CommandInput>(
       ...governed?.as,
     };
     const update = (session?: mongo.ClientSession) =>
-      Ticket.findOneAndUpdate(filter, changes, { ...options, ...(session && { session }) });
+      rawCollection(Ticket).findOneAndUpdate(filter, changes, { ...options, ...(session && { session }) });
     const changed = governed?.forbidden ? null : await attempt(update, governed?.limited ?? null);
     if (changed) {
       await archiveHistory(changed);

@@ -1,5 +1,7 @@
 import { model, type mongo, Schema, trusted } from 'mongoose';
 import { TicketChannel, type TicketChannelRecord } from '../channels/model.ts';
+import { coalesce } from '../database/coalesce.ts';
+import { rawCollection } from '../database/raw.ts';
 import { inTransaction, oneAtATime, patience } from '../database/transaction.ts';
 import { Cooldown, OwnerLimitReached } from '../errors.ts';
 import { Ticket } from './model.ts';
@@ -41,11 +43,25 @@ export async function forgetTurns(ids: { $gte: string; $lt: string } | { $regex:
   await Turn.deleteMany({ _id: trusted({ ...ids }) });
 }
 
+const findSettings = coalesce(async (places: readonly Place[]) => {
+  // Every type in every guild: one guild's few settings of other types come along.
+  const filter = {
+    guildId: { $in: [...new Set(places.map(({ guildId }) => guildId))] },
+    ticketType: { $in: [...new Set(places.map(({ ticketType }) => ticketType))] },
+  };
+  const settings = await rawCollection(TicketChannel).find<TicketChannelRecord>(filter).toArray();
+  const nameOf = ({ guildId, ticketType }: Pick<Place, 'guildId' | 'ticketType'>) => `${guildId}:${ticketType}`;
+  const byName = new Map(settings.map((one) => [nameOf(one), one]));
+  return places.map((place) => byName.get(nameOf(place)) ?? null);
+});
+
 /** The settings of a place's ticket type, where it has any. */
 export async function settingsOf(
-  { guildId, ticketType }: Place,
+  place: Place,
   session: mongo.ClientSession | null = null,
 ): Promise<TicketChannelRecord | null> {
+  if (!session) return findSettings(place);
+  const { guildId, ticketType } = place;
   return TicketChannel.findOne({ guildId, ticketType }).session(session).lean();
 }
 

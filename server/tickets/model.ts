@@ -1,6 +1,9 @@
 import type { ChangeType } from '@counterfoil/shared/history';
 import type { Ticket as ApiTicket, Priority } from '@counterfoil/shared/tickets';
 import { model, type mongo, Schema } from 'mongoose';
+import { coalesce } from '../database/coalesce.ts';
+import { rawCollection } from '../database/raw.ts';
+import { refusalsOf } from '../database/unique.ts';
 import type { Words } from './search.ts';
 
 /** The fields of a ticket that commands change, as they are stored. */
@@ -150,9 +153,25 @@ schema.index({ guildId: 1, ticketOwner: 1, ticketType: 1, closed: 1, createdAt: 
 
 export const Ticket = model<TicketRecord>('Ticket', schema);
 
+/** Inserts tickets that came up together; the outcome of each, in their order: null, or why it was refused. */
+const insertTogether = coalesce(async (tickets: readonly TicketRecord[]): Promise<(null | Error)[]> => {
+  const [only] = tickets;
+  if (only && tickets.length === 1) {
+    await rawCollection(Ticket).insertOne(only);
+    return [null];
+  }
+  try {
+    await rawCollection(Ticket).insertMany([...tickets], { ordered: false });
+    return tickets.map(() => null);
+  } catch (error) {
+    return refusalsOf(error, tickets.length);
+  }
+});
+
 /** Inserts a ticket as it is, without building a Mongoose document of it; throws what a unique index throws. */
 export async function insertTicket(ticket: TicketRecord, session?: mongo.ClientSession): Promise<void> {
-  await Ticket.db.collection<TicketRecord>(Ticket.collection.name).insertOne(ticket, session && { session });
+  if (session) await rawCollection(Ticket).insertOne(ticket, { session });
+  else await insertTogether(ticket);
 }
 
 /** What `toApi` needs: a ticket without what only its history and the search look at. */

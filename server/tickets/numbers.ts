@@ -1,4 +1,6 @@
 import { model, Schema } from 'mongoose';
+import { coalesce } from '../database/coalesce.ts';
+import { rawCollection } from '../database/raw.ts';
 
 /** The last ticket number of each guild. */
 export const Counter = model<{ _id: string; tickets: number }>(
@@ -9,16 +11,38 @@ export const Counter = model<{ _id: string; tickets: number }>(
   ),
 );
 
-/** Takes the next ticket number of a guild: 1 at first, never the same twice, gaps allowed. */
-export async function takeTicketNumber(guildId: string): Promise<number> {
-  const counter = await Counter.findOneAndUpdate(
+const counters = () => rawCollection(Counter);
+
+/** Takes the next numbers of a guild, so many; answers the first of them. */
+async function takeNumbers(guildId: string, count: number): Promise<number> {
+  const counter = await counters().findOneAndUpdate(
     { _id: guildId },
-    { $inc: { tickets: 1 } },
-    { upsert: true, returnDocument: 'after', lean: true },
+    { $inc: { tickets: count } },
+    { upsert: true, returnDocument: 'after' },
   );
   if (!counter) throw new Error('an upsert returned no document');
-  return counter.tickets;
+  return counter.tickets - count + 1;
 }
+
+/** Takes the next ticket number of a guild: 1 at first, never the same twice, gaps allowed. */
+export const takeTicketNumber = coalesce(async (guildIds: readonly string[]) => {
+  const counts = new Map<string, number>();
+  const places = guildIds.map((guildId) => {
+    const place = counts.get(guildId) ?? 0;
+    counts.set(guildId, place + 1);
+    return place;
+  });
+  const firsts = new Map([...counts].map(([guildId, count]) => [guildId, takeNumbers(guildId, count)]));
+  return Promise.all(
+    guildIds.map(async (guildId, index) => {
+      try {
+        return Number(await firsts.get(guildId)) + Number(places[index]);
+      } catch (error) {
+        return error as Error;
+      }
+    }),
+  );
+});
 
 /** Makes sure that the next ticket number of a guild is above `used`; answers whether that changed anything. */
 export async function raiseTicketNumber(guildId: string, used: number): Promise<boolean> {

@@ -28,7 +28,6 @@ import {
   UpdateTicket,
 } from '@counterfoil/shared/tickets';
 import type { z } from 'zod';
-import type { Context } from '../context.ts';
 import { makeCursor, readCursor } from '../database/cursor.ts';
 import { TicketNotClaimed, TicketNotFound } from '../errors.ts';
 import { inGuildsOf } from '../keys/guilds.ts';
@@ -38,20 +37,15 @@ import { findByName } from './by-name.ts';
 import { createTicket } from './create.ts';
 import { deleteTicket } from './delete.ts';
 import { checkEligibility } from './eligibility.ts';
+import { findTicket } from './find.ts';
 import { entryToApi, intervalToApi, readHistory } from './history.ts';
 import { type Command, type CommandInput, commands, run } from './lifecycle.ts';
 import { countTickets, listTickets } from './list.ts';
-import { type ShownTicket, shown, Ticket, toApi } from './model.ts';
+import { type ShownTicket, Ticket, toApi } from './model.ts';
 import { addNote, listNotes } from './notes.ts';
 
 const tags = ['Tickets'];
 const commandErrors = ['ticket_not_found', 'command_id_taken', 'version_mismatch'] as const;
-
-async function findTicket({ key }: Context, shortId: string): Promise<ShownTicket> {
-  const ticket = await Ticket.findOne({ shortId, ...inGuildsOf(key) }, shown).lean();
-  if (!ticket) throw new TicketNotFound(shortId);
-  return ticket;
-}
 
 /** Who claimed a ticket, and when; null where nobody did. */
 function claimOf({ claimerId, claimedBy, claimedAt }: ShownTicket) {

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { User as ApiUser } from '@counterfoil/shared/users';
 import { model, Schema } from 'mongoose';
+import { coalesce } from '../database/coalesce.ts';
+import { rawCollection } from '../database/raw.ts';
 import { findOrInsert } from '../database/unique.ts';
 import { UserExists } from '../errors.ts';
 
@@ -51,8 +53,17 @@ export async function findOrCreateUser(
   return { created: found.created, user: found.record };
 }
 
+/** The database UUID of a Discord id, or null. */
+const findUserId = coalesce(async (discordIds: readonly string[]) => {
+  const filter = { discordId: { $in: [...discordIds] } };
+  const users = await rawCollection(User)
+    .find<UserRecord>(filter, { projection: { discordId: 1 } })
+    .toArray();
+  const ids = new Map(users.map(({ discordId, _id }) => [discordId, _id]));
+  return discordIds.map((discordId) => ids.get(discordId) ?? null);
+});
+
 /** The database UUID of a Discord id, made where it is unknown. */
 export async function knownUserId(discordId: string): Promise<string> {
-  const known = await User.findOne({ discordId }, { _id: 1 }).lean();
-  return known ? known._id : (await findOrCreateUser(discordId)).user._id;
+  return (await findUserId(discordId)) ?? (await findOrCreateUser(discordId)).user._id;
 }
