@@ -3,7 +3,7 @@ import ipaddr from 'ipaddr.js';
 import proxyAddr from 'proxy-addr';
 import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible';
 import { InvalidKey, MissingKey, RateLimited } from './errors.ts';
-import { requestState } from './http/request.ts';
+import { authorizationsOf, requestState } from './http/request.ts';
 import { authenticate, type Principal } from './keys/authenticate.ts';
 import { type Calls, countCalls } from './keys/rate-limit.ts';
 
@@ -55,7 +55,7 @@ export function createContexts({ rateLimit, failedAuthLimit, trustProxy }: Limit
 
   return async (req, res, calls) => {
     const state = requestState(req);
-    const key = await authenticate(req.headersDistinct.authorization ?? []).catch(async (error: unknown) => {
+    const key = await authenticate(authorizationsOf(req)).catch(async (error: unknown) => {
       throw error instanceof MissingKey || error instanceof InvalidKey ? await refusal(req, error) : error;
     });
     state.keyId = key.keyId;

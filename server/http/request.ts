@@ -11,24 +11,33 @@ export interface RequestState {
   cause: unknown;
 }
 
-const states = new WeakMap<IncomingMessage, RequestState>();
+const account = Symbol('account');
+interface Begun extends IncomingMessage {
+  [account]?: RequestState;
+}
 
-/** The id of a request: the caller's own where it is well-formed, else a new one. */
-function requestId(req: IncomingMessage): string {
-  const given = req.headersDistinct['x-request-id'];
-  return given?.length === 1 && given[0] && /^[A-Za-z0-9_.-]{1,64}$/.test(given[0]) ? given[0] : randomUUID();
+/** The id of a request: the caller's own where it is well-formed, else a new one. Of two, Node makes a list, which is not. */
+function requestId({ headers }: IncomingMessage): string {
+  const given = headers['x-request-id'];
+  return typeof given === 'string' && /^[A-Za-z0-9_.-]{1,64}$/.test(given) ? given : randomUUID();
 }
 
 /** Starts the account of a request. */
-export function beginRequest(req: IncomingMessage): RequestState {
+export function beginRequest(req: Begun): RequestState {
   const state = { id: requestId(req), route: 'unknown', keyId: null, startedAt: performance.now(), cause: undefined };
-  states.set(req, state);
+  req[account] = state;
   return state;
 }
 
 /** The account of a request that `beginRequest` has started. */
-export function requestState(req: IncomingMessage): RequestState {
-  const state = states.get(req);
+export function requestState(req: Begun): RequestState {
+  const state = req[account];
   if (!state) throw new Error('the request was not begun');
   return state;
+}
+
+/** The values of the Authorization headers: Node keeps only the first of several in `headers`. */
+export function authorizationsOf({ headers, rawHeaders }: IncomingMessage): string[] {
+  if (headers.authorization === undefined) return [];
+  return rawHeaders.filter((_, place) => place % 2 === 1 && rawHeaders[place - 1]?.toLowerCase() === 'authorization');
 }

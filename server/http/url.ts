@@ -18,6 +18,7 @@ export function decodePart(text: string): string {
 
 /** The fields of a query; throws InvalidEncoding, or ValidationFailed where one is given twice or is not `wanted`. */
 export function readQuery(query: string, wanted: (name: string) => boolean): Record<string, string> {
+  if (query === '') return {};
   const fields = query
     .split('&')
     .filter((part) => part !== '')

@@ -22,9 +22,16 @@ function describe(error: unknown, depth = 0): object {
 
 export type Logger = ReturnType<typeof createLogger>;
 
+/** Standard output, written to in parts: of 4 KiB, or what there is after 100 ms and at the end of the process. */
+function standardOutput(): pino.DestinationStream {
+  const output = pino.destination({ dest: 1, sync: true, minLength: 4096, periodicFlush: 100 });
+  process.once('exit', () => output.flushSync());
+  return output;
+}
+
 /** The log: a line of JSON each, on standard output where no other destination is named. */
 export function createLogger(level: string, destination?: pino.DestinationStream) {
   const timestamp = () => `,"time":"${new Date().toISOString()}"`;
   const options = { level, serializers: { err: (error: unknown) => describe(error) }, base: null, timestamp };
-  return destination ? pino(options, destination) : pino(options);
+  return pino(options, destination ?? standardOutput());
 }
