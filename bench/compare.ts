@@ -2,15 +2,14 @@
  * Measures the service beside servers written by hand that do the same work on the same database: throughput, waiting
  * times, processor time and memory, for a read, a create, a claim and a batch. Ends with 1 where they do not answer the same.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { leaveProcessor, startContestants } from './contestants.ts';
 import { prepare, startDatabase } from './database.ts';
 import { kinds, startLoad } from './load.ts';
 import { memoryOf } from './measure.ts';
-import { compareWithPeers, describeMachine, markdown, plot, summarize, table } from './report.ts';
+import { writeResults } from './page.ts';
+import { commandOf, compareWithPeers, describeMachine, plot, summarize, table } from './report.ts';
 import { requireSame } from './same.ts';
 import { runBench } from './service.ts';
 import { type Bench, createStock, measure } from './slices.ts';
@@ -41,10 +40,7 @@ const [rounds = 0] = numbersOf('rounds');
 const [seconds = 0] = numbersOf('seconds');
 const [warmup = 0] = numbersOf('warmup');
 const connectionCounts = numbersOf('connections');
-const command = `npm run bench${process.argv
-  .slice(2)
-  .map((argument, place) => `${place === 0 ? ' -- ' : ' '}${argument}`)
-  .join('')}`;
+const command = commandOf('bench');
 
 await runBench(async (own) => {
   console.log(command);
@@ -78,9 +74,6 @@ await runBench(async (own) => {
     figures: summarize(samples),
   };
   console.log(table(results));
-  await mkdir(values.out, { recursive: true });
-  await writeFile(join(values.out, 'performance.json'), `${JSON.stringify(results, null, 2)}\n`);
-  await writeFile(join(values.out, 'performance.svg'), plot(results));
-  await writeFile(join(values.out, 'performance.md'), markdown(results));
+  await writeResults(values.out, results, plot(results));
   return true;
 });

@@ -17,7 +17,7 @@ export interface Contestant {
   idleMemory: number;
 }
 
-const peers = [
+export const peers = [
   { name: 'A', file: 'a-node', batchedRead: null },
   { name: 'B', file: 'b-fastify', batchedRead: null },
   { name: 'C', file: 'c-express-mongoose', batchedRead: null },
@@ -75,17 +75,18 @@ async function startPeer(name: string, file: string, uri: string) {
 }
 
 /**
- * Starts all contestants over one database, pinned to the processor of the servers. Ours gets room for as many calls as
+ * Starts contestants over one database, pinned to the processor of the servers. Ours gets room for as many calls as
  * there are connections, batches of ten among them: the peers know no bound.
  */
 export async function startContestants(
   uri: string,
   own: <T extends AsyncDisposable>(started: T) => T,
+  names: string[] = Object.keys(descriptions),
 ): Promise<Contestant[]> {
   const env = { MONGODB_URI: uri, NODE_ENV: 'production', MAX_CONCURRENT_CALLS: '2048' };
   const service = own(await startService(env));
   const started: (Omit<Contestant, 'pid' | 'idleMemory'> & { pid: number | undefined })[] = [];
-  for (const { name, file, batchedRead } of peers) {
+  for (const { name, file, batchedRead } of peers.filter((peer) => names.includes(peer.name))) {
     const { port, pid } = own(await startPeer(name, file, uri));
     started.push({ name, port, pid, batchedRead });
   }

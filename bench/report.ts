@@ -25,7 +25,7 @@ export interface Sample {
 }
 
 /** The median of some rounds, and between which values the middle half of them lies. */
-interface Middle {
+export interface Middle {
   median: number;
   from: number;
   to: number;
@@ -89,10 +89,22 @@ export function describeMachine(mongod: string, pinned: boolean) {
   };
 }
 
+/** What it ran on, in words. */
+export function machineText({ processors, processor, memory, system, node, mongod, libraries }: Machine): string {
+  return `${processors} processors (${processor}), ${memory} GiB of memory, ${system}. Node ${node}, mongod ${mongod}, ${libraries}.`;
+}
+type Machine = ReturnType<typeof describeMachine>;
+
+/** The command that a script of package.json was called by. */
+export function commandOf(script: string): string {
+  return ['npm run', script, ...(process.argv.length > 2 ? ['--'] : []), ...process.argv.slice(2)].join(' ');
+}
+
 const round = (value: number) => Number(value.toPrecision(4));
 const median = (values: number[]) => round(percentile(values, 0.5));
 
-function middle(values: number[]): Middle {
+/** The median of some rounds, and the range of their middle half. */
+export function middle(values: number[]): Middle {
   return { median: median(values), from: round(percentile(values, 0.25)), to: round(percentile(values, 0.75)) };
 }
 
@@ -164,7 +176,9 @@ export function summarize(samples: Sample[]): Figure[] {
 }
 type Measure = Exclude<keyof Sample, 'name' | 'kind' | 'connections' | 'round'>;
 
-const spread = ({ median, from, to }: Middle) => `${median.toFixed(2)} (${from.toFixed(2)}–${to.toFixed(2)})`;
+/** A median with the range of the middle half. */
+export const spread = ({ median, from, to }: Middle, digits = 2) =>
+  `${median.toFixed(digits)} (${from.toFixed(digits)}–${to.toFixed(digits)})`;
 const percent = (part: number) => `${Math.round(part * 100)} %`;
 const plural = (connections: number) => `${connections} connection${connections === 1 ? '' : 's'}`;
 
@@ -231,7 +245,7 @@ export function table(results: Results): string {
 }
 
 const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-const markdownTable = (head: readonly string[], rows: string[][]) =>
+export const markdownTable = (head: readonly string[], rows: string[][]) =>
   [row(head), row(head.map(() => '---')), ...rows.map(row)].join('\n');
 
 /** The results as a page. */
@@ -240,8 +254,8 @@ export function markdown(results: Results): string {
   const sections = groups(results).map(({ title, rows }) => `### ${title}\n\n${markdownTable(columns, rows)}`);
   return `# Performance
 
-Written by \`${command}\` on ${startedAt.slice(0, 10)}: change the command, not this page. The same figures:
-[performance.json](performance.json).
+Written by \`${command}\` on ${startedAt.slice(0, 10)}, but for the last sections, which name their commands: change the commands, not this
+page. The same figures: [performance.json](performance.json).
 
 The service beside four servers that do the same work by hand, on one database of ${settings.tickets.toLocaleString('en')} tickets at the start:
 
@@ -282,7 +296,7 @@ ${markdownTable(['', '× A', '× B', '× C', '× D'], standingRows(results))}
 
 ## Machine
 
-${machine.processors} processors (${machine.processor}), ${machine.memory} GiB of memory, ${machine.system}. Node ${machine.node}, mongod ${machine.mongod}, ${machine.libraries}.
+${machineText(machine)}
 The server ${machine.pinned ? 'had a processor of its own' : 'shared all processors with the load'}. Load average: ${loadAverage.before.toFixed(1)} before, ${loadAverage.after.toFixed(1)} at the end.
 The benchmark itself keeps two or three processes busy: where the load average is far above that, others were busy on the same
 machine, so that rates are too low and waiting times too long; ratios suffer less, for each is of two neighbours in time.
