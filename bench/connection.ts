@@ -14,6 +14,9 @@ export function requestOf(key: string, method: 'GET' | 'POST', path: string, inp
   return `${head}Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }
 
+/** A body of JSON without the lengths of its chunks, each of which stands on a line of its own. */
+const unchunk = (chunked: string) => chunked.replace(/(^|\r\n)[0-9a-f]+\r\n/g, '').trimEnd();
+
 export type Connection = ReturnType<typeof connect>;
 
 /**
@@ -30,9 +33,11 @@ export function connect(port: number) {
     received += chunk;
     const headEnd = received.indexOf('\r\n\r\n');
     if (headEnd < 0) return;
-    const end = headEnd + 4 + Number(/\r\ncontent-length: (\d+)/i.exec(received)?.[1]);
-    if (received.length < end) return;
-    const answer = { status: Number(received.slice(9, 12)), body: received.slice(headEnd + 4, end) };
+    const length = /\r\ncontent-length: (\d+)/i.exec(received)?.[1];
+    const end = length === undefined ? received.length : headEnd + 4 + Number(length);
+    if (received.length < end || (length === undefined && !received.endsWith('\r\n0\r\n\r\n'))) return;
+    const sent = received.slice(headEnd + 4, end);
+    const answer = { status: Number(received.slice(9, 12)), body: length === undefined ? unchunk(sent) : sent };
     received = received.slice(end);
     owed?.resolve(answer);
     owed = undefined;

@@ -11,16 +11,18 @@ export interface Contestant {
   name: string;
   port: number;
   pid: number;
+  /** What its read is called by tRPC's callers; null where there is no tRPC. */
+  batchedRead: string | null;
   /** MiB after its start, before its first request. */
   idleMemory: number;
 }
 
-const peers = [
-  ['A', 'a-node'],
-  ['B', 'b-fastify'],
-  ['C', 'c-express-mongoose'],
-  ['D', 'd-trpc-openapi'],
-] as const;
+export const peers = [
+  { name: 'A', file: 'a-node', batchedRead: null },
+  { name: 'B', file: 'b-fastify', batchedRead: null },
+  { name: 'C', file: 'c-express-mongoose', batchedRead: null },
+  { name: 'D', file: 'd-trpc-openapi', batchedRead: 'read' },
+];
 
 /** Our name, and of whom it is that all ratios are to. */
 export const ours = 'Counterfoil';
@@ -73,21 +75,27 @@ async function startPeer(name: string, file: string, uri: string) {
 }
 
 /**
- * Starts all contestants over one database, pinned to the processor of the servers. Ours gets room for as many calls as
- * there are connections: the peers know no bound.
+ * Starts contestants over one database, pinned to the processor of the servers. Ours gets room for as many calls as
+ * there are connections, batches of ten among them: the peers know no bound.
  */
 export async function startContestants(
   uri: string,
   own: <T extends AsyncDisposable>(started: T) => T,
+  names: string[] = Object.keys(descriptions),
 ): Promise<Contestant[]> {
-  const env = { MONGODB_URI: uri, NODE_ENV: 'production', MAX_CONCURRENT_CALLS: '1024' };
-  const started = [{ name: ours, ...own(await startService(env)) }];
-  for (const [name, file] of peers) started.push({ name, ...own(await startPeer(name, file, uri)) });
+  const env = { MONGODB_URI: uri, NODE_ENV: 'production', MAX_CONCURRENT_CALLS: '2048' };
+  const service = own(await startService(env));
+  const started: (Omit<Contestant, 'pid' | 'idleMemory'> & { pid: number | undefined })[] = [];
+  for (const { name, file, batchedRead } of peers.filter((peer) => names.includes(peer.name))) {
+    const { port, pid } = own(await startPeer(name, file, uri));
+    started.push({ name, port, pid, batchedRead });
+  }
+  started.push({ name: ours, port: service.port, pid: service.pid, batchedRead: 'tickets.get' });
   await settled();
   const contestants: Contestant[] = [];
-  for (const { name, port, pid = 0 } of started) {
+  for (const { pid = 0, ...rest } of started) {
     await pin(pid, serverProcessor);
-    contestants.push({ name, port, pid, idleMemory: await memoryOf(pid) });
+    contestants.push({ ...rest, pid, idleMemory: await memoryOf(pid) });
   }
-  return [...contestants.slice(1), ...contestants.slice(0, 1)];
+  return contestants;
 }

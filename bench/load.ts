@@ -6,14 +6,21 @@ import { createRequest } from './callers.ts';
 import { type Connection, connect, requestOf } from './connection.ts';
 import { percentile } from './measure.ts';
 
-export const kinds = ['read', 'create', 'claim'] as const;
+export const restKinds = ['read', 'create', 'claim'] as const;
+/** A batch is that of tRPC: several reads by one request. */
+export const kinds = [...restKinds, 'batch'] as const;
 export type Kind = (typeof kinds)[number];
+
+/** Reads of a batch: as many as the service takes. */
+export const batchSize = 10;
 
 /** What is asked of one server, each connection sending its next request when it was answered. */
 export interface Slice {
   port: number;
   kind: Kind;
   connections: number;
+  /** What a read is called by tRPC's callers; null where there is no tRPC. */
+  batchedRead: string | null;
   /** It ends after so many seconds, or so many requests. */
   seconds: number;
   requests: number;
@@ -43,13 +50,26 @@ const digits = (first: number, below: number) =>
   `${first}${String(Math.floor(Math.random() * below)).padStart(17, '0')}`;
 const ticketData = '{"topic":"billing","order":1042,"text":"The order has not arrived, and nobody answers my mails."}';
 
+const anyOf = (shortIds: string[]) => shortIds[Math.floor(Math.random() * shortIds.length)] ?? '';
+
 function readRequest({ key, shortIds }: Setup): string {
-  return requestOf(key, 'GET', `/tickets/get/id/${shortIds[Math.floor(Math.random() * shortIds.length)]}`);
+  return requestOf(key, 'GET', `/tickets/get/id/${anyOf(shortIds)}`);
+}
+
+/** Reads by one request, as tRPC's own client sends them. */
+export function batchRequest(key: string, procedure: string, shortIds: string[]): string {
+  const inputs = Object.fromEntries(shortIds.map((shortId, place) => [place, { shortId }]));
+  const calls = shortIds.map(() => procedure).join(',');
+  return requestOf(key, 'GET', `/trpc/${calls}?batch=1&input=${encodeURIComponent(JSON.stringify(inputs))}`);
 }
 
 /** The next request; undefined where there is nothing left to claim. */
-function nextRequest(setup: Setup, { kind, fresh }: Slice): string | undefined {
+function nextRequest(setup: Setup, { kind, fresh, batchedRead }: Slice): string | undefined {
   if (kind === 'read') return readRequest(setup);
+  if (kind === 'batch') {
+    const shortIds = Array.from({ length: batchSize }, () => anyOf(setup.shortIds));
+    return batchRequest(setup.key, batchedRead ?? '', shortIds);
+  }
   if (kind === 'create') return createRequest(setup.key, { guildId: digits(5, 1000), ticketData });
   const shortId = fresh.pop();
   return shortId && requestOf(setup.key, 'POST', '/tickets/claim', { shortId, discordId: digits(3, 1000) });

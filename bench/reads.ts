@@ -1,12 +1,14 @@
 import type { Side } from './sides.ts';
 import { frequentIn, searchWords } from './tickets.ts';
 
-/** A kind of read: the same request to both services, but for the ids in it. */
+/** A kind of call: the same request to all services, but for the ids in it. */
 export interface Read {
   name: string;
   /** Pages by keyset are judged; other reads may take longer among more. */
   isPage: boolean;
   path(side: Side, turn: number): string;
+  /** Of a command. */
+  input?(side: Side, turn: number): object;
 }
 
 export const pageSize = 25;
@@ -50,7 +52,27 @@ function knownOf({ known }: Side, turn: number) {
 
 const { guildId: middling } = frequentIn(20);
 
+const newGuild = '700000000000000001';
+
 export const reads: Read[] = [
+  {
+    name: 'create',
+    isPage: false,
+    path: () => '/tickets/create',
+    input: (_side, turn) => ({
+      ticketType: 'support',
+      guildId: newGuild,
+      ticketOwner: `2${String(turn).padStart(17, '0')}`,
+      ticketData: '{"topic":"An order that did not arrive"}',
+    }),
+  },
+  {
+    // Of what was created just before.
+    name: 'claim',
+    isPage: false,
+    path: () => '/tickets/claim',
+    input: ({ created }) => ({ shortId: created.pop(), discordId: '300000000000000001' }),
+  },
   ...pages,
   { name: 'a middling guild', isPage: true, path: () => `/tickets?guildId=${middling}` },
   { name: 'ticket by short id', isPage: false, path: (side, turn) => `/tickets/get/id/${knownOf(side, turn).shortId}` },

@@ -11,12 +11,12 @@ export interface Sample {
   kind: Kind;
   connections: number;
   round: number;
-  /** Requests a second. */
+  /** Calls a second: a batch is ten. */
   rate: number;
-  /** Milliseconds. */
+  /** Milliseconds of a request. */
   p50: number;
   p99: number;
-  /** Microseconds of processor time of the server, a request. */
+  /** Microseconds of processor time of the server, a call. */
   processorTime: number;
   /** Parts of one processor. */
   serverShare: number;
@@ -25,7 +25,7 @@ export interface Sample {
 }
 
 /** The median of some rounds, and between which values the middle half of them lies. */
-interface Middle {
+export interface Middle {
   median: number;
   from: number;
   to: number;
@@ -48,12 +48,14 @@ interface Figure {
   mongodShare: number;
 }
 
-/** Our requests a second, as a multiple of a peer's in the same round. */
+/** Our calls a second, as a multiple of a peer's in the same round; `rateRatio` is null where the peer has none of the kind. */
 interface Standing {
   kind: Kind;
+  /** The peer's kind of call. */
+  beside: Kind;
   connections: number;
   peer: string;
-  rateRatio: Middle;
+  rateRatio: Middle | null;
 }
 
 /** All that a run has found. */
@@ -87,31 +89,50 @@ export function describeMachine(mongod: string, pinned: boolean) {
   };
 }
 
+/** What it ran on, in words. */
+export function machineText({ processors, processor, memory, system, node, mongod, libraries }: Machine): string {
+  return `${processors} processors (${processor}), ${memory} GiB of memory, ${system}. Node ${node}, mongod ${mongod}, ${libraries}.`;
+}
+type Machine = ReturnType<typeof describeMachine>;
+
+/** The command that a script of package.json was called by. */
+export function commandOf(script: string): string {
+  return ['npm run', script, ...(process.argv.length > 2 ? ['--'] : []), ...process.argv.slice(2)].join(' ');
+}
+
 const round = (value: number) => Number(value.toPrecision(4));
 const median = (values: number[]) => round(percentile(values, 0.5));
 
-function middle(values: number[]): Middle {
+/** The median of some rounds, and the range of their middle half. */
+export function middle(values: number[]): Middle {
   return { median: median(values), from: round(percentile(values, 0.25)), to: round(percentile(values, 0.75)) };
 }
 
-const isSame = (one: Sample, other: Sample) =>
-  one.kind === other.kind && one.connections === other.connections && one.round === other.round;
+/** What another did in the same round, with as many connections. */
+function besideOf(samples: Sample[], { connections, round }: Sample, name: string, kind: Kind): Sample | undefined {
+  return samples.find(
+    (other) => other.name === name && other.kind === kind && other.connections === connections && other.round === round,
+  );
+}
+
+/** What is set beside a kind: who has no batches is asked for one read after the other. */
+const comparisons: [Kind, beside: Kind][] = [...kinds.map((kind): [Kind, Kind] => [kind, kind]), ['batch', 'read']];
 
 /** How we stand beside each peer. */
 export function compareWithPeers(samples: Sample[]): Standing[] {
   const connectionCounts = [...new Set(samples.map(({ connections }) => connections))];
   const peers = Object.keys(descriptions).filter((name) => name !== ours);
-  return kinds.flatMap((kind) =>
+  return comparisons.flatMap(([kind, beside]) =>
     connectionCounts.flatMap((connections) =>
       peers.map((peer) => {
         const own = samples.filter(
           (sample) => sample.name === ours && sample.kind === kind && sample.connections === connections,
         );
-        const ratios = own.map((sample) => {
-          const theirs = samples.find((other) => other.name === peer && isSame(sample, other));
-          return sample.rate / (theirs?.rate ?? Number.NaN);
+        const ratios = own.flatMap((sample) => {
+          const theirs = besideOf(samples, sample, peer, beside);
+          return theirs ? [sample.rate / theirs.rate] : [];
         });
-        return { kind, connections, peer, rateRatio: middle(ratios) };
+        return { kind, beside, connections, peer, rateRatio: ratios.length > 0 ? middle(ratios) : null };
       }),
     ),
   );
@@ -124,15 +145,16 @@ export function summarize(samples: Sample[]): Figure[] {
   return kinds.flatMap((kind) =>
     connectionCounts.flatMap((connections) => {
       const same = samples.filter((sample) => sample.kind === kind && sample.connections === connections);
-      return names.map((name) => {
+      return names.flatMap((name) => {
         const own = same.filter((sample) => sample.name === name);
+        if (own.length === 0) return [];
         const all = (field: Measure) => own.map((sample) => sample[field]);
         const ratios = (field: Measure) =>
           own.map((sample) => {
-            const to = same.find((other) => other.name === reference && isSame(sample, other));
+            const to = besideOf(samples, sample, reference, kind === 'batch' ? 'read' : kind);
             return sample[field] / (to?.[field] ?? Number.NaN);
           });
-        return {
+        const figure: Figure = {
           name,
           kind,
           connections,
@@ -147,19 +169,22 @@ export function summarize(samples: Sample[]): Figure[] {
           loadShare: median(all('loadShare')),
           mongodShare: median(all('mongodShare')),
         };
+        return [figure];
       });
     }),
   );
 }
 type Measure = Exclude<keyof Sample, 'name' | 'kind' | 'connections' | 'round'>;
 
-const spread = ({ median, from, to }: Middle) => `${median.toFixed(2)} (${from.toFixed(2)}–${to.toFixed(2)})`;
+/** A median with the range of the middle half. */
+export const spread = ({ median, from, to }: Middle, digits = 2) =>
+  `${median.toFixed(digits)} (${from.toFixed(digits)}–${to.toFixed(digits)})`;
 const percent = (part: number) => `${Math.round(part * 100)} %`;
 const plural = (connections: number) => `${connections} connection${connections === 1 ? '' : 's'}`;
 
 const columns = [
   'server',
-  'requests/s',
+  'calls/s',
   '× A',
   'p50 ms',
   '× A',
@@ -199,9 +224,9 @@ function groups({ figures }: Results): { title: string; rows: string[][] }[] {
 
 function standingRows({ standings }: Results): string[][] {
   const rows = new Map<string, string[]>();
-  for (const { kind, connections, rateRatio } of standings) {
-    const title = `${kind}, ${plural(connections)}`;
-    rows.set(title, [...(rows.get(title) ?? [title]), spread(rateRatio)]);
+  for (const { kind, beside, connections, rateRatio } of standings) {
+    const title = `${kind}${beside === kind ? '' : ` beside a ${beside}`}, ${plural(connections)}`;
+    rows.set(title, [...(rows.get(title) ?? [title]), rateRatio ? spread(rateRatio) : '']);
   }
   return [...rows.values()];
 }
@@ -212,7 +237,7 @@ function memoryRows({ memory }: Results): string[][] {
 
 /** The results for a terminal. */
 export function table(results: Results): string {
-  const widths = [13, 12, 19, 8, 19, 8, 8, 19, 13, 13, 9];
+  const widths = [13, 12, 20, 8, 22, 8, 8, 20, 13, 13, 9];
   const line = (row: readonly string[]) => row.map((cell, place) => cell.padEnd(widths[place] ?? 0)).join('');
   const parts = groups(results).map(({ title, rows }) => [`\n${title}`, line(columns), ...rows.map(line)].join('\n'));
   const memory = memoryRows(results).map(([name, idle, afterLoad]) => `${name} ${idle} idle, ${afterLoad} after load`);
@@ -220,7 +245,7 @@ export function table(results: Results): string {
 }
 
 const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-const markdownTable = (head: readonly string[], rows: string[][]) =>
+export const markdownTable = (head: readonly string[], rows: string[][]) =>
   [row(head), row(head.map(() => '---')), ...rows.map(row)].join('\n');
 
 /** The results as a page. */
@@ -229,8 +254,8 @@ export function markdown(results: Results): string {
   const sections = groups(results).map(({ title, rows }) => `### ${title}\n\n${markdownTable(columns, rows)}`);
   return `# Performance
 
-Written by \`${command}\` on ${startedAt.slice(0, 10)}: change the command, not this page. The same figures:
-[performance.json](performance.json).
+Written by \`${command}\` on ${startedAt.slice(0, 10)}, but for the last sections, which name their commands: change the commands, not this
+page. The same figures: [performance.json](performance.json).
 
 The service beside four servers that do the same work by hand, on one database of ${settings.tickets.toLocaleString('en')} tickets at the start:
 
@@ -243,7 +268,8 @@ ${markdownTable(
 
 ## Where this service stands
 
-Its requests a second as a multiple of each peer's: below 1 it is slower.
+Its calls a second as a multiple of each peer's: below 1 it is slower. A batch is ten reads by one tRPC request; D has them, too,
+and whoever has not is asked for one read after the other.
 
 ${markdownTable(['', '× A', '× B', '× C', '× D'], standingRows(results))}
 
@@ -255,21 +281,22 @@ ${markdownTable(['', '× A', '× B', '× C', '× D'], standingRows(results))}
 - All write with \`w: majority\` and \`j: true\`, read with majority concern, use the same collections and indexes and a pool of
   100 connections, and compare the hash of each request's key with the same key document, which the peers read again
   after 4 s. A create looks at the settings of its type and at blocks in all of them.
+- A batch of ten reads has answered what ten reads do, of D and of this service.
 - This service validates every input and output, and so does D; A, B and C take what they are sent. This service alone makes
   commands repeatable, bounds the time and the number of calls, logs each request (to a file) and counts it for Prometheus.
 - Each has answered ${settings.warmup.toLocaleString('en')} requests before. Then ${settings.rounds} rounds: in each, every server is measured for
-  ${settings.seconds} s with each kind of request and number of connections, one after the other, in an order that
+  ${settings.seconds} s with each kind of request that it knows and each number of connections, one after the other, in an order that
   changes. A connection sends its next request when it was answered. Reads take any ticket, creates spread
   over 1,000 guilds, claims take tickets that nobody has claimed.
 - Figures are medians of the rounds; a ratio is to A in the same round, followed by the range of its middle half. CPU is the
-  server's processor time a request, from \`/proc\`. The last three columns are parts of one processor: where server is
+  server's processor time a call, from \`/proc\`; waiting times are those of a request. A batch's ratios to A are to A's read. The last three columns are parts of one processor: where server is
   near 100 %, the server is the limit; mongod and the load ${machine.pinned ? 'share the other processor' : 'are not kept apart from it'}, and
   where these two add up to near 100 %, it is mongod${machine.processors > 2 ? '' : ' or the load'}.
-- This service runs with room for 1,024 calls at once (\`MAX_CONCURRENT_CALLS\`; 64 by default): the peers know no bound.
+- This service runs with room for 2,048 calls at once (\`MAX_CONCURRENT_CALLS\`; 64 by default): the peers know no bound.
 
 ## Machine
 
-${machine.processors} processors (${machine.processor}), ${machine.memory} GiB of memory, ${machine.system}. Node ${machine.node}, mongod ${machine.mongod}, ${machine.libraries}.
+${machineText(machine)}
 The server ${machine.pinned ? 'had a processor of its own' : 'shared all processors with the load'}. Load average: ${loadAverage.before.toFixed(1)} before, ${loadAverage.after.toFixed(1)} at the end.
 The benchmark itself keeps two or three processes busy: where the load average is far above that, others were busy on the same
 machine, so that rates are too low and waiting times too long; ratios suffer less, for each is of two neighbours in time.
@@ -286,7 +313,7 @@ ${sections.join('\n\n')}
 `;
 }
 
-const plotTitle = "Requests a second, as a multiple of A's";
+const plotTitle = "Calls a second, as a multiple of A's";
 const colours: Record<string, string> = { A: '#8c8c8c', B: '#b9b9b9', C: '#d9a441', D: '#c96f4a', [ours]: '#2f6db3' };
 
 /** The throughput as bars, a panel for each kind of request; A's is 1. */

@@ -4,6 +4,7 @@ import type { TicketRecord } from 'counterfoil/tickets/model';
 import type { mongo } from 'mongoose';
 import { connect, requestOf, succeed } from './connection.ts';
 import type { Contestant } from './contestants.ts';
+import { batchRequest, batchSize } from './load.ts';
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
@@ -18,13 +19,31 @@ function alike(value: unknown, shortId: string): unknown {
 }
 
 /** What a contestant answers to each kind of request, and what it has stored. */
-async function behaviour({ port }: Contestant, key: string, tickets: mongo.Collection<TicketRecord>, known: string) {
+async function behaviour(
+  { name, port, batchedRead }: Contestant,
+  key: string,
+  tickets: mongo.Collection<TicketRecord>,
+  known: string,
+) {
   const connection = connect(port);
   const [discordId, otherId] = ['300000000000000001', '300000000000000002'];
   const claim = (shortId: string, by: string) => requestOf(key, 'POST', '/tickets/claim', { shortId, discordId: by });
   const statusOf = async (request: string) => (await connection.ask(request)).status;
   try {
     const read = await connection.ask(requestOf(key, 'GET', `/tickets/get/id/${known}`));
+    if (batchedRead !== null) {
+      const request = batchRequest(
+        key,
+        batchedRead,
+        Array.from({ length: batchSize }, () => known),
+      );
+      const expected = { result: { data: JSON.parse(read.body) } };
+      deepStrictEqual(
+        await succeed(connection, request),
+        Array.from({ length: batchSize }, () => expected),
+        `${name} answers a batch of reads otherwise than a read`,
+      );
+    }
     // The same guild for all: its numbers go on, and are taken out below.
     const input = {
       ticketType: 'support',

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { Agent, get } from 'node:http';
+import { Agent, request as send } from 'node:http';
 import { Ticket, type TicketRecord } from 'counterfoil/tickets/model';
 import type { mongo } from 'mongoose';
 import { runCli, startServer } from '../tests/server-process.ts';
 import { pageSize } from './reads.ts';
 import { ticketsFrom } from './tickets.ts';
 
-/** One of the two services that are compared, and what is known of its tickets. */
+/** One of the services that are compared, and what is known of its tickets. */
 export interface Side {
   name: string;
   url: string;
@@ -15,6 +15,8 @@ export interface Side {
   known: KnownTicket[];
   /** The cursor of the page at 95 % of each list that was walked through, by the list's query. */
   cursors: Map<string, string>;
+  /** Short ids of tickets that were created and that nobody has claimed. */
+  created: string[];
   stop(): Promise<void>;
 }
 
@@ -26,6 +28,7 @@ interface KnownTicket {
 
 /** What the benchmark looks at in an answer. */
 interface Body {
+  ticket?: { ticketShortId: string };
   tickets?: unknown[];
   nextCursor?: string | null;
 }
@@ -60,7 +63,8 @@ export async function fill(tickets: mongo.Collection<TicketRecord>, seed: number
 async function prepare(database: mongo.Db, seed: number, count: number): Promise<KnownTicket[]> {
   const startedAt = performance.now();
   const tickets = database.collection<TicketRecord>(Ticket.collection.name);
-  const isFilled = (await tickets.estimatedDocumentCount()) === count;
+  // An earlier run has created some more.
+  const isFilled = (await tickets.estimatedDocumentCount()) >= count;
   if (!isFilled) {
     await database.dropDatabase();
     await fill(tickets, seed, count);
@@ -100,16 +104,25 @@ export async function openSide(
       `${whole(avgObjSize)} bytes a ticket, ${mebibytes(dataSize)} together; ` +
       `on disk ${mebibytes(storageSize)}, and ${indexes} indexes of ${mebibytes(indexSize)}`,
   );
-  return { name, url: server.url, tickets, known, cursors: new Map(), stop: () => server[Symbol.asyncDispose]() };
+  return {
+    name,
+    url: server.url,
+    tickets,
+    known,
+    cursors: new Map(),
+    created: [],
+    stop: () => server[Symbol.asyncDispose](),
+  };
 }
 
 const agent = new Agent({ keepAlive: true });
 
-/** The answer to a GET, and the milliseconds until the end of its body; throws where it is no success. */
-export function ask({ url }: Side, path: string): Promise<{ body: Body; milliseconds: number }> {
+/** The answer to a GET, or to a command with its input, and the milliseconds until the end of its body; throws where it is no success. */
+export function ask({ url }: Side, path: string, input?: object): Promise<{ body: Body; milliseconds: number }> {
   const startedAt = performance.now();
   return new Promise((resolve, reject) => {
-    const request = get(url + path, { agent, headers: { authorization: key } }, (response) => {
+    const headers = { authorization: key, ...(input && { 'content-type': 'application/json' }) };
+    const request = send(url + path, { agent, method: input ? 'POST' : 'GET', headers }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', reject);
@@ -121,6 +134,7 @@ export function ask({ url }: Side, path: string): Promise<{ body: Body; millisec
       });
     });
     request.on('error', reject);
+    request.end(input && JSON.stringify(input));
   });
 }
 

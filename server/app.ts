@@ -16,7 +16,6 @@ import type { Logger } from './operations/logger.ts';
 import type { Metrics } from './operations/metrics.ts';
 import { createDocs } from './rest/docs.ts';
 import { createRestFace } from './rest/face.ts';
-import { createOpenApiDocument } from './rest/openapi.ts';
 import { appRouter } from './router.ts';
 
 export interface AppDeps {
@@ -94,8 +93,11 @@ function createWeb({ metrics, isDraining }: AppDeps, contextOf: Contexts) {
     if (!isLocal(req)) requireAdmin(await contextOf(req, res, {}));
     res.set('Content-Type', metrics.registry.contentType).send(await metrics.registry.metrics());
   });
-  const document = JSON.stringify(createOpenApiDocument(appRouter));
-  page('/openapi.json', (_req, res) => void res.type('json').send(document));
+  let document: Promise<string> | undefined;
+  page('/openapi.json', async (_req, res) => {
+    document ??= writeDocument();
+    res.type('json').send(await document);
+  });
   web.use('/docs', helmet({ strictTransportSecurity: false, contentSecurityPolicy: docsPolicy }), createDocs());
 
   web.use(() => {
@@ -105,6 +107,12 @@ function createWeb({ metrics, isDraining }: AppDeps, contextOf: Contexts) {
     sendError(req, res, error instanceof URIError ? new InvalidEncoding('The path is not valid.') : error);
   });
   return web;
+}
+
+/** The OpenAPI document: made when it is first asked for, since most processes never are. */
+async function writeDocument(): Promise<string> {
+  const { createOpenApiDocument } = await import('./rest/openapi.ts');
+  return JSON.stringify(createOpenApiDocument(appRouter));
 }
 
 /** swagger-ui sets style attributes and inlines images; nothing comes from elsewhere. */

@@ -1,4 +1,4 @@
-/** D: a tRPC router behind trpc-openapi's own middleware in express, and Mongoose. */
+/** D: a tRPC router behind tRPC's and trpc-openapi's own middleware in express, and Mongoose. */
 import {
   ClaimedTicket,
   ClaimTicket,
@@ -8,6 +8,7 @@ import {
   TicketByShortId,
 } from '@counterfoil/shared/tickets';
 import { initTRPC, TRPCError } from '@trpc/server';
+import { createExpressMiddleware } from '@trpc/server/adapters/express';
 import type { KeyRecord } from 'counterfoil/keys/model';
 import express, { type Request } from 'express';
 import { createOpenApiExpressMiddleware, type OpenApiMeta } from 'trpc-openapi';
@@ -57,5 +58,6 @@ async function createContext({ req }: { req: Request }) {
 }
 
 const app = express();
+app.use('/trpc', createExpressMiddleware({ router, createContext }));
 app.use(createOpenApiExpressMiddleware({ router, createContext }));
 const server = app.listen(0, '127.0.0.1', () => announce(server));

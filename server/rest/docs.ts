@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -33,8 +33,10 @@ export function createDocs(): Router {
     else next();
   });
   for (const [path, file] of Object.entries(files)) {
-    const content = readFileSync(file);
-    docs.get(path, (_req, res) => void res.type(extname(file)).set('Cache-Control', 'max-age=3600').send(content));
+    docs.get(path, async (_req, res) => {
+      const content = await readFile(file);
+      res.type(extname(file)).set('Cache-Control', 'max-age=3600').send(content);
+    });
   }
   return docs;
 }
