@@ -11,7 +11,7 @@ import { runBench } from './service.ts';
 import { createStock, measure } from './slices.ts';
 
 /** Our processor time a request at 32 connections, as a multiple of A's, at most. */
-const bounds = { read: 2.5, create: 2.2, claim: 2.2 };
+const bounds = { read: 0.9, create: 1.1, claim: 1.8 };
 
 await runBench(async (own) => {
   await leaveProcessor();
