@@ -32,7 +32,7 @@ export const row: Row = {
     'closed: first by the typed client with both addresses, then by clients that try each call once, through a small load balancer that asks ' +
     '/health/ready every 250 ms and sends nothing again. Every call must succeed, and every ticket must be stored with exactly its three changes',
   async run(scale) {
-    const [rate, rounds] = scale === 'full' ? [50, 5] : [15, 1];
+    const [rate, rounds] = scale === 'full' ? [25, 5] : [15, 1];
     await using member = await startMember();
     const env = { MONGODB_URI: member.uri('rolling'), COUNTERFOIL_KEY: key, LOG_LEVEL: 'silent' };
     await using one = await startRestartable(env);
