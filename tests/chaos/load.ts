@@ -101,7 +101,9 @@ async function creates(number: number) {
   while (begun < (plan.count ?? 0)) {
     begun += 1;
     const guildId = guilds[begun % guilds.length] as string;
-    const input = { ticketType: 'support', guildId, ticketOwner: snowflake(), ticketId: randomUUID() };
+    // Half of them closed: two open tickets of one name, and so of one number, the index of names would refuse.
+    const closed = randomInt(2) === 1;
+    const input = { ticketType: 'support', guildId, ticketOwner: snowflake(), ticketId: randomUUID(), closed };
     await call(number, 'create', input.ticketId, input, () => client.tickets.create.mutate(input));
   }
 }

@@ -132,7 +132,8 @@ export const row: Row = {
     'two of three members are stopped for 30 s, then two are killed for 30 s, while both processes are asked in every way',
   async run(scale) {
     const absences = scale === 'full' ? [frozen, killed] : [frozen];
-    const awayFor = scale === 'full' ? 30_000 : 10_000;
+    // Long enough that keys are no longer believed without the database, and its silence is answered.
+    const awayFor = scale === 'full' ? 30_000 : 13_000;
     const cluster = await wholeCluster();
     await using services = await startServices(cluster.uri(`database-away-${Date.now()}`));
     const { attempts, stop } = await probe(services);
@@ -151,7 +152,7 @@ export const row: Row = {
       mark('back');
       spans.push({ what, away, back });
       await cluster.heal();
-      await sleep(4_000);
+      await sleep(2_000);
     }
     await stop();
     const history = { calls: [], attempts };
