@@ -74,13 +74,15 @@ const helloOf = (member: Member) => member.run({ hello: 1 }).catch(() => null);
 /** A replica set of three members on the loopback address. */
 async function startCluster() {
   const folder = await mkdtemp(join(tmpdir(), 'counterfoil-chaos-'));
-  process.on('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
   const program = await findProgram();
   const members: Member[] = [];
   for (const name of ['a', 'b', 'c']) {
     await mkdir(join(folder, name));
     members.push(createMember(program, join(folder, name), await freePort()));
   }
+  // After the members' own handlers, which end them.
+  const remove = () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  process.on('exit', remove);
   for (const member of members) member.start();
   await until(async () => (await Promise.all(members.map(helloOf))).every(Boolean), 60_000);
   await members[0]?.run({
@@ -148,6 +150,7 @@ async function startCluster() {
     },
     async stop() {
       await Promise.all(members.map((member) => member.kill()));
+      remove();
     },
   };
 }
