@@ -306,6 +306,12 @@ export function shorten(issues: Issue[]): Issue[] {
  */
 const passing = new Set<unknown>([6, 7, 50, 89, 91, 134, 189, 202, 262, 9001, 10107, 11600, 11602, 13435, 13436]);
 
+/** Errors that the driver does not export: no connection came free in time, or none will any more. */
+const withoutConnection = new Set(['MongoWaitQueueTimeoutError', 'MongoPoolClosedError']);
+
+/** Where a connection breaks while it is written to, the driver throws Node's own error; procedures have no other connections. */
+const brokenConnection = new Set<unknown>(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ECONNABORTED']);
+
 /** What the driver's error means for the caller; `type` is a mutation's where a write can have been sent. */
 function describeDatabaseError(error: Error, type: ProcedureType): DomainError | null {
   const unconfirmed =
@@ -315,6 +321,8 @@ function describeDatabaseError(error: Error, type: ProcedureType): DomainError |
     error instanceof mongo.MongoNotConnectedError ||
     error instanceof mongo.MongoTopologyClosedError ||
     error instanceof mongo.MongoOperationTimeoutError ||
+    withoutConnection.has(error.name) ||
+    ('code' in error && brokenConnection.has(error.code)) ||
     (error instanceof mongo.MongoError && (passing.has(error.code) || error.hasErrorLabel('RetryableWriteError')));
   if (!unconfirmed) return null;
   return type === 'mutation' ? new OutcomeUnknown(error) : new DatabaseUnavailable(error);

@@ -1,4 +1,4 @@
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { createClient } from '@counterfoil/client';
 import type { ErrorType, Issue } from '@counterfoil/shared/errors';
@@ -20,6 +20,8 @@ import { inject } from 'vitest';
 import type { z } from 'zod';
 import { search } from './leaks/search.ts';
 
+export { snowflake } from './snowflake.ts';
+
 /** What a call came to, whatever the transport. */
 export interface Outcome {
   status: number;
@@ -36,11 +38,6 @@ export interface Outcome {
 }
 
 export type Call = (procedure: string, input: object, key?: string | null) => Promise<Outcome>;
-
-/** A new Discord id: a guild, person or channel that no other test knows. */
-export function snowflake(): string {
-  return `9${String(randomInt(2 ** 47)).padStart(17, '0')}`;
-}
 
 /** A new short id. */
 export function shortId(): string {

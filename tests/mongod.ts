@@ -10,7 +10,7 @@ import { inject } from 'vitest';
 import { until } from './server-process.ts';
 
 /** A port that nobody listens on. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
   const address = probe.address();

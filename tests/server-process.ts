@@ -14,15 +14,18 @@ interface Start {
   cwd?: string;
   /** A file to write the log to, by its descriptor; else it is kept here. */
   logFile?: number;
+  /** What is loaded before it. */
+  preload?: string;
 }
 
 // In a test run all that the server answers is searched for keys; a benchmark does without.
 const watch = process.env.VITEST ? ['--import', './tests/leaks/watch.ts'] : [];
-const fromSource = [process.execPath, '--import', 'tsx', ...watch, 'server/main.ts'];
+const beforehand = ['--import', 'tsx', ...watch];
 
 /** Runs the server as a process of its own, which may end at once. */
-export function spawnServer({ env, command = fromSource, cwd = root, logFile }: Start) {
-  const [program = '', ...args] = command;
+export function spawnServer({ env, command, cwd = root, logFile, preload }: Start) {
+  const before = preload ? [...beforehand, '--import', preload] : beforehand;
+  const [program = '', ...args] = command ?? [process.execPath, ...before, 'server/main.ts'];
   const child = spawn(program, args, {
     cwd,
     env: { PATH: process.env.PATH, PORT: '0', ...env },
