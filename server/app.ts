@@ -93,10 +93,10 @@ function createWeb({ metrics, isDraining }: AppDeps, contextOf: Contexts) {
     if (!isLocal(req)) requireAdmin(await contextOf(req, res, {}));
     res.set('Content-Type', metrics.registry.contentType).send(await metrics.registry.metrics());
   });
-  let document: Promise<string> | undefined;
+  let document: string | undefined;
   page('/openapi.json', async (_req, res) => {
-    document ??= writeDocument();
-    res.type('json').send(await document);
+    document ??= await writeDocument();
+    res.type('json').send(document);
   });
   web.use('/docs', helmet({ strictTransportSecurity: false, contentSecurityPolicy: docsPolicy }), createDocs());
 

@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { type AnyTRPCRouter, callTRPCProcedure, TRPCError } from '@trpc/server';
 import { coalesce } from 'counterfoil/database/coalesce';
+import { duplicateField } from 'counterfoil/database/unique';
 import { toDomainError } from 'counterfoil/errors';
 import { commandLine, type Principal } from 'counterfoil/keys/authenticate';
 import { callOf } from 'counterfoil/rest/call';
 import { appRouter } from 'counterfoil/router';
-import { Ticket } from 'counterfoil/tickets/model';
+import { insertTicket, Ticket } from 'counterfoil/tickets/model';
 import { describe, expect, test } from 'vitest';
 import { contract } from './contract.ts';
 import { callsTo, issueKey, procedures, shortId, snowflake, startApp } from './harness.ts';
@@ -72,7 +73,7 @@ describe('questions that are put together', () => {
   });
 });
 
-contract('creates and reads at once', ({ app, call, ok, createTicket }) => {
+contract('creates and reads at once', ({ call, ok, createTicket }) => {
   test('each meets its own refusal, and all others are written', async () => {
     const guildId = snowflake();
     const taken = await createTicket({ guildId, ticketName: 'taken' });
@@ -156,18 +157,46 @@ contract('creates and reads at once', ({ app, call, ok, createTicket }) => {
     const others = Array.from({ length: 8 }, async (_, place) => {
       while (reading) await ok('tickets.get', { shortId: tickets[place].ticketShortId });
     });
-    await Promise.all(
-      tickets.map(async ({ ticketShortId }) => {
-        for (let change = 0; change < 20; change += 1) {
-          const { ticket } = await ok('tickets.update', { shortId: ticketShortId, ticketData: `${change}` });
-          const read = await ok('tickets.get', { shortId: ticketShortId });
-          expect(read.version).toBeGreaterThanOrEqual(ticket.version);
-        }
-      }),
-    );
-    reading = false;
-    await Promise.all(others);
-    expect(app().url).toBeDefined();
+    try {
+      await Promise.all(
+        tickets.map(async ({ ticketShortId }) => {
+          for (let change = 0; change < 20; change += 1) {
+            const { ticket } = await ok('tickets.update', { shortId: ticketShortId, ticketData: `${change}` });
+            const read = await ok('tickets.get', { shortId: ticketShortId });
+            expect(read.version).toBeGreaterThanOrEqual(ticket.version);
+          }
+        }),
+      );
+    } finally {
+      reading = false;
+      await Promise.all(others);
+    }
+  });
+
+  test('inserts of one turn are one command, and each is refused by its own index', async () => {
+    const { ticketId } = await createTicket({ ticketName: 'taken' });
+    const taken = await Ticket.findById(ticketId).lean();
+    if (!taken) throw new Error('it was just created');
+    const other = () => ({ ...taken, _id: randomUUID(), shortId: shortId(), ticketName: shortId() });
+    const tickets = [
+      other(),
+      { ...other(), _id: taken._id },
+      { ...other(), shortId: taken.shortId },
+      { ...other(), ticketName: 'taken' },
+      other(),
+    ];
+    const outcomes = await Promise.allSettled(tickets.map((ticket) => insertTicket(ticket)));
+    const refusals = outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason : null));
+    expect(refusals.map((refusal) => refusal && duplicateField(refusal))).toEqual([
+      null,
+      '_id',
+      'shortId',
+      'ticketName',
+      null,
+    ]);
+    // Alone each would have one.
+    expect(refusals.map((refusal) => refusal?.keyPattern)).toEqual(Array(5).fill(undefined));
+    expect(await Ticket.countDocuments({ guildId: taken.guildId })).toBe(3);
   });
 });
 
@@ -188,6 +217,18 @@ test('creates that a majority does not confirm are all of unknown outcome, and s
   expect((await create()).map(({ error }) => error?.type)).toEqual(inputs.map(() => 'outcome_unknown'));
   await mongod.fail([]);
   expect((await create()).map(({ data }) => data?.created)).toEqual(inputs.map(() => false));
+});
+
+test('what the database says of a whole batch is not taken for silence', async () => {
+  await using mongod = await startMongod();
+  const key = 'a-key-of-this-test-and-of-no-other';
+  await using server = await startServer({ env: { MONGODB_URI: mongod.uri, COUNTERFOIL_KEY: key } });
+  const { rest } = callsTo(server.url, key);
+  const input = () => ({ ticketType: 'support', guildId: snowflake(), ticketOwner: snowflake() });
+  const unauthorized = 13;
+  await mongod.fail(['insert'], { errorCode: unauthorized });
+  const outcomes = await Promise.all(Array.from({ length: 8 }, () => rest('tickets.create', input())));
+  expect(outcomes.map(({ error }) => error?.type)).toEqual(Array(8).fill('internal'));
 });
 
 test('the REST face calls procedures as tRPC itself does', async () => {

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -346,6 +347,18 @@ describe.concurrent('operations', { timeout: 90_000 }, () => {
     expect(Date.now() - startedAt).toBeLessThan(20_000);
     await until(() => server.log().length > 0);
     expect(server.log()).toMatchObject([{ route: '/tickets/create', status: 408, requestId: 'mine' }]);
+  });
+
+  test('a log that nobody reads any more does not keep a process from its end', async () => {
+    const program = `
+      import { createLogger } from 'counterfoil/operations/logger';
+      const logger = createLogger('info');
+      process.stdin.once('data', () => { logger.info('the last line'); process.exit(0); });`;
+    const args = ['--import', 'tsx', '--input-type=module', '--eval', program];
+    const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'], timeout: 20_000 });
+    child.stdout.destroy();
+    child.stdin.write('now');
+    expect(await once(child, 'exit')).toEqual([0, null]);
   });
 });
 

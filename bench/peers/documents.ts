@@ -38,6 +38,7 @@ export class Refusal extends Error {
 
 /** The status and the body of an answer to what was thrown. */
 export function refusalOf(error: unknown): { status: number; body: object } {
+  if (!(error instanceof Refusal)) console.error(error);
   const { status, type } = error instanceof Refusal ? error : { status: 500, type: 'internal' };
   return { status, body: { error: { code: status, type, message: type } } };
 }

@@ -48,17 +48,18 @@ export const findBlock = coalesce(async (openers: readonly Opener[]) => {
   const filter = {
     guildId: { $in: [...new Set(openers.map(({ guildId }) => guildId))] },
     discordId: { $in: [...new Set(openers.map(({ ticketOwner }) => ticketOwner))] },
+    ticketType: { $in: [null, ...new Set(openers.map(({ ticketType }) => ticketType))] },
     ...inForce(),
   };
   const blocks = await rawCollection(Block).find<BlockRecord>(filter).toArray();
   const end = ({ expiresAt }: BlockRecord) => expiresAt?.getTime() ?? Number.POSITIVE_INFINITY;
-  const longest = blocks.toSorted((a, b) => end(b) - end(a));
+  const longestLast = blocks.toSorted((a, b) => end(a) - end(b));
   return openers.map(({ guildId, ticketOwner, ticketType }) => {
     const isOf = (block: BlockRecord) =>
       block.guildId === guildId &&
       block.discordId === ticketOwner &&
       (block.ticketType === null || block.ticketType === ticketType);
-    return longest.find(isOf) ?? null;
+    return longestLast.findLast(isOf) ?? null;
   });
 });
 

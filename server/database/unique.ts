@@ -10,19 +10,22 @@ export function isDuplicate(error: unknown): error is mongo.MongoServerError {
 export function duplicateField({ keyPattern, message }: mongo.MongoServerError): string {
   if (keyPattern) return Object.keys(keyPattern).at(-1) ?? '';
   // Of a batch the driver hands on only the message, with the name of the index: `guildId_1_ticketName_1`.
-  const [, index = ''] = / index: (\S+) dup key/.exec(message) ?? [];
+  const [, index = ''] = / index: (\S+)/.exec(message) ?? [];
   return index === '_id_' ? '_id' : (index.replace(/_-?1$/, '').split(/_-?1_/).at(-1) ?? '');
 }
 
 /**
  * What an unordered insert of several documents came to for each of them, by the error that it threw: null, or the
- * document's own error. Throws MongoNetworkError where the batch failed as a whole, or a majority has not confirmed it:
- * the driver hides which in an error without any document's own.
+ * document's own error. Throws what the server said of the whole batch, and MongoNetworkError where it said nothing or a
+ * majority has not confirmed it: the driver hides that in an error of its own.
  */
 export function refusalsOf(error: unknown, documents: number): (null | Error)[] {
   if (!(error instanceof mongo.MongoBulkWriteError)) throw error;
   const refused = [error.writeErrors].flat();
-  if (refused.length === 0) throw new mongo.MongoNetworkError(error.message, { cause: error });
+  if (refused.length === 0) {
+    const isAnswer = typeof error.code === 'number' && !error.result.getWriteConcernError();
+    throw isAnswer ? error : new mongo.MongoNetworkError(error.message, { cause: error });
+  }
   const outcomes = Array<null | Error>(documents).fill(null);
   for (const { index, code, errmsg = '' } of refused) {
     outcomes[index] = new mongo.MongoServerError({ code, message: errmsg });

@@ -16,7 +16,7 @@ interface Begun extends IncomingMessage {
   [account]?: RequestState;
 }
 
-/** The id of a request: the caller's own where it is well-formed, else a new one. Of two, Node makes a list, which is not. */
+/** The id of a request: the caller's own where it is well-formed, else a new one. Two are joined with a comma, which is not. */
 function requestId({ headers }: IncomingMessage): string {
   const given = headers['x-request-id'];
   return typeof given === 'string' && /^[A-Za-z0-9_.-]{1,64}$/.test(given) ? given : randomUUID();

@@ -25,7 +25,8 @@ export type Logger = ReturnType<typeof createLogger>;
 /** Standard output, written to in parts: of 4 KiB, or what there is after 100 ms and at the end of the process. */
 function standardOutput(): pino.DestinationStream {
   const output = pino.destination({ dest: 1, sync: true, minLength: 4096, periodicFlush: 100 });
-  process.once('exit', () => output.flushSync());
+  // Not flushSync(), which tries for ever where nobody reads any more.
+  process.once('exit', () => output.flush());
   return output;
 }
 

@@ -33,8 +33,9 @@ export function createDocs(): Router {
     else next();
   });
   for (const [path, file] of Object.entries(files)) {
+    let content: Buffer | undefined;
     docs.get(path, async (_req, res) => {
-      const content = await readFile(file);
+      content ??= await readFile(file);
       res.type(extname(file)).set('Cache-Control', 'max-age=3600').send(content);
     });
   }

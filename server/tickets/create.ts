@@ -139,10 +139,10 @@ export async function createTicket(
       if (field === 'ticketName' && input.ticketName !== undefined) throw new NameTaken();
       // A name by hand stands where the number would go: take the next one.
       if (field === 'ticketName') ticketNumber = null;
-      if (field === '_id') {
+      else if (field === '_id') {
         await sleep(confirmationWait(unconfirmed));
         unconfirmed += 1;
-      }
+      } else if (field !== 'shortId') throw error;
     }
   }
   throw new OutcomeUnknown();

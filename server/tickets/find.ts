@@ -7,14 +7,12 @@ import { type ShownTicket, shown, Ticket } from './model.ts';
 
 type Find = (shortId: string) => Promise<ShownTicket | null>;
 
-/** Reads of tickets by short id are put together with those of keys that see the same guilds. */
-const finds = new Map<string, Find>();
-/** So many are kept in mind. */
-const mostFinds = 1000;
+/** Reads by short id are put together with others of the same key, or of keys that see every guild. */
+const finds = new WeakMap<readonly string[], Find>();
+const everyGuild: readonly string[] = [];
 
 function findIn(guildIds: string[] | null): Find {
-  const id = JSON.stringify(guildIds);
-  const known = finds.get(id);
+  const known = finds.get(guildIds ?? everyGuild);
   if (known) return known;
   const find = coalesce(async (shortIds: readonly string[]) => {
     const filter = { shortId: { $in: [...shortIds] }, ...inGuildsOf({ guildIds }) };
@@ -22,8 +20,7 @@ function findIn(guildIds: string[] | null): Find {
     const byShortId = new Map(tickets.map((ticket) => [ticket.shortId, ticket]));
     return shortIds.map((shortId) => byShortId.get(shortId) ?? null);
   });
-  if (finds.size >= mostFinds) finds.clear();
-  finds.set(id, find);
+  finds.set(guildIds ?? everyGuild, find);
   return find;
 }
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { limits } from '@counterfoil/shared/primitives';
@@ -12,7 +12,7 @@ import type {
   UnclaimTicket,
   UpdateTicket,
 } from '@counterfoil/shared/tickets';
-import { type mongo, type QueryFilter, trusted } from 'mongoose';
+import type { mongo, QueryFilter } from 'mongoose';
 import type { TicketChannelRecord } from '../channels/model.ts';
 import type { Context } from '../context.ts';
 import { rawCollection } from '../database/raw.ts';
@@ -88,7 +88,7 @@ const claim: Command<ClaimTicket> = {
 const unclaim: Command<UnclaimTicket> = {
   type: 'unclaim',
   actor: ({ actorId, discordId }) => actorId ?? discordId,
-  rule: ({ discordId }) => ({ closed: false, claimedBy: discordId ?? trusted({ $ne: null }) }),
+  rule: ({ discordId }) => ({ closed: false, claimedBy: discordId ?? { $ne: null } }),
   holds: ({ claimedBy }) => claimedBy === null,
   refusal: (ticket, { discordId }) =>
     refuseClosed(ticket) ?? (discordId && discordId !== ticket.claimedBy ? new NotTheClaimer(ticket.shortId) : null),
@@ -99,7 +99,7 @@ const unclaim: Command<UnclaimTicket> = {
 const transfer: Command<TransferTicket> = {
   type: 'transfer',
   actor: ({ actorId }) => actorId,
-  rule: ({ discordId }) => ({ closed: false, claimedBy: trusted({ $nin: [null, discordId] }) }),
+  rule: ({ discordId }) => ({ closed: false, claimedBy: { $nin: [null, discordId] } }),
   holds: ({ claimedBy }, { discordId }) => claimedBy === discordId,
   refusal: (ticket) =>
     refuseClosed(ticket) ?? (ticket.claimedBy === null ? new TicketNotClaimed(ticket.shortId) : null),
@@ -160,7 +160,7 @@ const update: Command<UpdateTicket> = {
   actor: ({ actorId }) => actorId,
   rule: (input) => ({
     ...(isForClosed(input) ? {} : { closed: false }),
-    $or: wanted(input).map(([field, value]) => ({ [field]: trusted({ $ne: value }) })),
+    $or: wanted(input).map(([field, value]) => ({ [field]: { $ne: value } })),
   }),
   holds: (ticket, input) =>
     wanted(input).every(([field, value]) => isDeepStrictEqual(ticket[field as keyof TicketRecord], value)),
@@ -179,8 +179,8 @@ const addParticipant: Command<ParticipantInput> = {
   actor: ({ actorId }) => actorId,
   rule: ({ discordId }) => ({
     closed: false,
-    participants: trusted({ $ne: discordId }),
-    [`participants.${limits.participants - 1}`]: trusted({ $exists: false }),
+    participants: { $ne: discordId },
+    [`participants.${limits.participants - 1}`]: { $exists: false },
   }),
   holds: ({ participants }, { discordId }) => participants.includes(discordId),
   refusal: (ticket) => refuseClosed(ticket) ?? (ticket.participants.length >= limits.participants ? full() : null),
@@ -204,7 +204,7 @@ const rate: Command<RateTicket> = {
   rule: ({ discordId, rating, comment = null }) => ({
     closed: true,
     ticketOwner: discordId,
-    $or: [{ 'rating.rating': trusted({ $ne: rating }) }, { 'rating.comment': trusted({ $ne: comment }) }],
+    $or: [{ 'rating.rating': { $ne: rating } }, { 'rating.comment': { $ne: comment } }],
   }),
   holds: (ticket, { discordId, rating, comment = null }) =>
     ticket.ticketOwner === discordId && ticket.rating?.rating === rating && ticket.rating.comment === comment,
@@ -233,7 +233,7 @@ export const commands = {
 /** SHA-256 of a command's input without its `commandId`. */
 function hashInput<Input extends CommandInput>({ commandId: _, ...input }: Input): string {
   const sorted = Object.entries(input).sort(([a], [b]) => (a < b ? -1 : 1));
-  return createHash('sha256').update(JSON.stringify(sorted)).digest('base64url');
+  return hash('sha256', JSON.stringify(sorted), 'base64url');
 }
 
 /** What follows from a command on the claim: the open interval ends, and one begins where there is a claimer. */
@@ -352,7 +352,7 @@ export async function run<Input extends CommandInput>(
       ...visible,
       ...command.rule(input),
       ...(expectedVersion !== undefined && { version: expectedVersion }),
-      ...(commandId !== undefined && { 'history.commandId': trusted({ $ne: commandId }), archivedTo: searchedTo }),
+      ...(commandId !== undefined && { 'history.commandId': { $ne: commandId }, archivedTo: searchedTo }),
       ...governed?.as,
     };
     const update = (session?: mongo.ClientSession) =>

@@ -13,35 +13,33 @@ export const Counter = model<{ _id: string; tickets: number }>(
 
 const counters = () => rawCollection(Counter);
 
-/** Takes the next numbers of a guild, so many; answers the first of them. */
-async function takeNumbers(guildId: string, count: number): Promise<number> {
+/** Takes the next numbers of a guild, so many. */
+async function takeNumbers(guildId: string, count: number): Promise<number[]> {
   const counter = await counters().findOneAndUpdate(
     { _id: guildId },
     { $inc: { tickets: count } },
     { upsert: true, returnDocument: 'after' },
   );
   if (!counter) throw new Error('an upsert returned no document');
-  return counter.tickets - count + 1;
+  return Array.from({ length: count }, (_, place) => counter.tickets - count + 1 + place);
 }
 
 /** Takes the next ticket number of a guild: 1 at first, never the same twice, gaps allowed. */
 export const takeTicketNumber = coalesce(async (guildIds: readonly string[]) => {
   const counts = new Map<string, number>();
-  const places = guildIds.map((guildId) => {
-    const place = counts.get(guildId) ?? 0;
-    counts.set(guildId, place + 1);
-    return place;
-  });
-  const firsts = new Map([...counts].map(([guildId, count]) => [guildId, takeNumbers(guildId, count)]));
-  return Promise.all(
-    guildIds.map(async (guildId, index) => {
-      try {
-        return Number(await firsts.get(guildId)) + Number(places[index]);
-      } catch (error) {
-        return error as Error;
-      }
+  for (const guildId of guildIds) counts.set(guildId, (counts.get(guildId) ?? 0) + 1);
+  const left = new Map<string, number[] | Error>();
+  await Promise.all(
+    [...counts].map(async ([guildId, count]) => {
+      const numbers = await takeNumbers(guildId, count).catch((error: Error) => error);
+      left.set(guildId, numbers);
     }),
   );
+  return guildIds.map((guildId) => {
+    const numbers = left.get(guildId);
+    const number = numbers instanceof Error ? numbers : numbers?.shift();
+    return number ?? new Error('a number was not taken');
+  });
 });
 
 /** Makes sure that the next ticket number of a guild is above `used`; answers whether that changed anything. */

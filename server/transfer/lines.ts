@@ -1,5 +1,6 @@
-import { type Model, mongo, type QueryFilter, trusted } from 'mongoose';
-import { isDuplicate } from '../database/unique.ts';
+import { type Model, type mongo, type QueryFilter, trusted } from 'mongoose';
+import { rawCollection } from '../database/raw.ts';
+import { isDuplicate, refusalsOf } from '../database/unique.ts';
 
 /** What is exported: a guild or, where it is null, everything; as of now or of the session's moment. */
 export interface Scope {
@@ -52,32 +53,14 @@ export async function insertEach<Record extends { _id: string }>(
   records: Record[],
 ): Promise<(mongo.MongoServerError | null)[]> {
   if (records.length === 0) return [];
-  const collection = model.db.collection<Record>(model.collection.name);
-  const documents = records as mongo.OptionalUnlessRequiredId<Record>[];
-  const refused = new Set<number>();
   try {
-    await collection.insertMany(documents, { ordered: false });
+    const documents = records as mongo.OptionalUnlessRequiredId<Record>[];
+    await rawCollection(model).insertMany(documents, { ordered: false });
+    return records.map(() => null);
   } catch (error) {
-    if (!(error instanceof mongo.MongoBulkWriteError) || !isDuplicate(error)) throw error;
-    for (const { index } of [error.writeErrors].flat()) refused.add(index);
-  }
-  // A bulk does not say which index refused; one document alone does.
-  const results: (mongo.MongoServerError | null)[] = [];
-  for (const [index, document] of documents.entries()) {
-    results.push(refused.has(index) ? await insertAlone(collection, document) : null);
-  }
-  return results;
-}
-
-async function insertAlone<Record extends { _id: string }>(
-  collection: mongo.Collection<Record>,
-  document: mongo.OptionalUnlessRequiredId<Record>,
-): Promise<mongo.MongoServerError | null> {
-  try {
-    await collection.insertOne(document);
-    return null;
-  } catch (error) {
-    if (isDuplicate(error)) return error;
-    throw error;
+    return refusalsOf(error, records.length).map((refusal) => {
+      if (refusal === null || isDuplicate(refusal)) return refusal;
+      throw refusal;
+    });
   }
 }
