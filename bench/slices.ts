@@ -1,4 +1,4 @@
-import type { Contestant } from './contestants.ts';
+import { type Contestant, ours } from './contestants.ts';
 import type { Tickets } from './database.ts';
 import { batchSize, type Kind, type Outcome, restKinds, type startLoad } from './load.ts';
 import { load as loadOfMachine, processorTimeOf } from './measure.ts';
@@ -50,10 +50,13 @@ export interface Extent {
   warmup: number;
 }
 
-/** Lets one server answer for a while; what it, mongod and the load used meanwhile. */
+/** Failures in one slice that end the measurement. */
+const mostFailures = 3;
+
+/** Lets one server answer for a while; what it, mongod and the load used meanwhile. Throws where the service fails, or a peer often does. */
 async function slice(
   { load, stock, mongodPid }: Bench,
-  { port, pid, batchedRead }: Contestant,
+  { name, port, pid, batchedRead }: Contestant,
   kind: Kind,
   connections: number,
   limit: { seconds: number; requests: number },
@@ -63,7 +66,10 @@ async function slice(
   const [serverBefore, mongodBefore] = [await processorTimeOf(pid), await processorTimeOf(mongodPid)];
   const outcome = await go();
   const [server, mongod] = [await processorTimeOf(pid), await processorTimeOf(mongodPid)];
-  stock.putBack(fresh.slice(0, fresh.length - outcome.requests));
+  const { failures } = outcome;
+  if (failures.length > 0) console.error(`${name}: ${failures.length} failures, the first: ${failures[0]}`);
+  if (failures.length > (name === ours ? 0 : mostFailures)) throw new Error(`${name} failed: ${failures[0]}`);
+  stock.putBack(fresh.slice(0, fresh.length - outcome.requests - failures.length));
   return { ...outcome, server: server - serverBefore, mongod: mongod - mongodBefore };
 }
 
