@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Member } from '../cluster.ts';
 import type { Result, Row } from '../row.ts';
 import { judgeLives, type Scene, underLoad } from '../trial.ts';
 
@@ -6,11 +7,9 @@ const every = 10_000;
 /** Milliseconds for which the secondaries get nothing before the primary is killed. */
 const behind = 800;
 
-/** Keeps the secondaries from following, or lets them follow again. */
-async function follow({ cluster }: Scene, mode: 'alwaysOn' | 'off') {
-  const primary = await cluster.primary();
-  const secondaries = cluster.members.filter((member) => member !== primary && member.isRunning());
-  await Promise.all(secondaries.map((one) => one.run({ configureFailPoint: 'stopReplProducer', mode })));
+/** Keeps members from following, or lets them follow again. */
+async function follow(members: Member[], mode: 'alwaysOn' | 'off') {
+  await Promise.all(members.map((one) => one.run({ configureFailPoint: 'stopReplProducer', mode })));
 }
 
 /** Kills the primary again and again when the others do not have its newest writes. */
@@ -18,11 +17,15 @@ async function killAhead(scene: Scene, times: number) {
   for (let kill = 0; kill < times; kill += 1) {
     const next = sleep(every);
     await sleep(every / 4);
-    await follow(scene, 'alwaysOn');
+    // The one that was killed before may still be starting.
+    await scene.cluster.heal();
+    const primary = await scene.cluster.primary();
+    const secondaries = scene.cluster.members.filter((member) => member !== primary);
+    await follow(secondaries, 'alwaysOn');
     await sleep(behind);
     const killed = await scene.cluster.killPrimary();
     scene.mark('kill -9 of the primary, 0.8 s ahead');
-    await follow(scene, 'off');
+    await follow(secondaries, 'off');
     await sleep(4_000);
     killed.start();
     await next;
