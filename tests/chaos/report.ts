@@ -19,11 +19,15 @@ interface Circumstances {
 /** A result as the page keeps it. */
 type Kept = Omit<Row, 'run'> & Result & Circumstances & { node: string; processors: number };
 
+/** Problems that are told, of an experiment: more have the same cause. */
+const problemsTold = 10;
+
 /** Prints what an experiment came to. */
 export function tell(name: string, { passed, figures, problems }: Result, seconds: number): void {
   console.log(`${passed ? 'passed' : 'FAILED'}  ${name}  (${seconds} s)`);
   for (const [what, figure] of Object.entries(figures)) console.log(`        ${what}: ${figure}`);
-  for (const problem of problems) console.log(`        PROBLEM ${problem}`);
+  for (const problem of problems.slice(0, problemsTold)) console.log(`        PROBLEM ${problem}`);
+  if (problems.length > problemsTold) console.log(`        and ${problems.length - problemsTold} more`);
 }
 
 /** Puts a result in the place of the older one of its row, and writes the page anew. */
@@ -70,7 +74,7 @@ function sectionOf(one: Kept): string[] {
     '',
     `${date.slice(0, 16).replace('T', ' ')} UTC, ${seconds} s, commit ${commit}, Node ${node}, mongod ${mongod}, ${processors} processors.`,
     '',
-    ...problems.map((problem) => `- **${problem.split('\n')[0]}**`),
+    ...problems.slice(0, problemsTold).map((problem) => `- **${problem.split('\n')[0]}**`),
     ...(problems.length > 0 ? [''] : []),
     ...(timeline ? [`![calls a second, and the faults](${plotOf(one)})`, ''] : []),
   ];

@@ -72,7 +72,7 @@ export const row: Row = {
     'the users and its number within the counter of its guild. It is imported into an empty database: exported from there it must be the same to ' +
     'the byte, and a service on it goes on with new numbers',
   async run(scale) {
-    const [rate, seconds] = scale === 'full' ? [60, 60] : [30, 5];
+    const [rate, seconds] = scale === 'full' ? [20, 60] : [20, 5];
     await using member = await startMember();
     await using folder = await ownFolder();
     const from = { MONGODB_URI: member.uri('from'), COUNTERFOIL_KEY: key, LOG_LEVEL: 'silent' };
