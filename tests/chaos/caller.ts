@@ -1,8 +1,9 @@
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { type Agent, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { snowflake } from '../snowflake.ts';
 import { key } from './one-member.ts';
 
 /** A request of the REST face; with an input it is a POST. */
@@ -62,11 +63,6 @@ export async function atRate(rate: number, isEnough: () => boolean, call: (turn:
     }
   }
   await Promise.all(underWay);
-}
-
-/** A new Discord id. */
-export function snowflake(): string {
-  return `9${String(randomInt(2 ** 47)).padStart(17, '0')}`;
 }
 
 /** The create of a ticket in a guild, and the short id by which the other commands call it. */

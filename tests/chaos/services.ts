@@ -1,9 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import { type ClientOptions, createClient } from '@counterfoil/client';
 import { startServer } from '../server-process.ts';
-
-/** The admin key of the services under test. */
-const key = `chaos-${randomUUID()}`;
+import { key } from './one-member.ts';
 
 export interface ServicesOptions {
   env?: Record<string, string>;

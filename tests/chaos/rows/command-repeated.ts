@@ -1,7 +1,8 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startServer } from '../../server-process.ts';
-import { attempt, insist, newTicket, type Request, snowflake, tally } from '../caller.ts';
+import { snowflake } from '../../snowflake.ts';
+import { attempt, insist, newTicket, type Request, tally } from '../caller.ts';
 import { key, openDatabase, startMember } from '../one-member.ts';
 import type { Row } from '../row.ts';
 

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findRunning } from 'counterfoil/database/embedded';
 import { startServer } from '../../server-process.ts';
-import { attempt, keepTime, newTicket, snowflake } from '../caller.ts';
+import { snowflake } from '../../snowflake.ts';
+import { attempt, keepTime, newTicket } from '../caller.ts';
 import { key, openDatabase, ownFolder } from '../one-member.ts';
 import type { Row } from '../row.ts';
 

@@ -3,7 +3,8 @@ import { Agent } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startServer } from '../../server-process.ts';
-import { type Attempt, atRate, attempt, keepTime, newTicket, type Request, snowflake } from '../caller.ts';
+import { snowflake } from '../../snowflake.ts';
+import { type Attempt, atRate, attempt, keepTime, newTicket, type Request } from '../caller.ts';
 import { key, ownFolder, startMember } from '../one-member.ts';
 import type { Row, Scale } from '../row.ts';
 

@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runCli, startServer } from '../../server-process.ts';
-import { atRate, attempt, insist, newTicket, type Request, snowflake } from '../caller.ts';
+import { snowflake } from '../../snowflake.ts';
+import { atRate, attempt, insist, newTicket, type Request } from '../caller.ts';
 import { key, ownFolder, startMember } from '../one-member.ts';
 import type { Row } from '../row.ts';
 

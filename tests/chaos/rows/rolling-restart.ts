@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from '@counterfoil/client';
 import { startServer, until } from '../../server-process.ts';
+import { snowflake } from '../../snowflake.ts';
 import { startBalancer } from '../balancer.ts';
-import { keepTime, newTicket, snowflake } from '../caller.ts';
+import { keepTime, newTicket } from '../caller.ts';
 import { key, openDatabase, startMember } from '../one-member.ts';
 import type { Row } from '../row.ts';
 

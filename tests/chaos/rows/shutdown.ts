@@ -4,7 +4,8 @@ import { Agent } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startServer } from '../../server-process.ts';
-import { type Attempt, atRate, attempt, newTicket, snowflake, tally } from '../caller.ts';
+import { snowflake } from '../../snowflake.ts';
+import { type Attempt, atRate, attempt, newTicket, tally } from '../caller.ts';
 import { key, openDatabase, ownFolder, startMember } from '../one-member.ts';
 import type { Row } from '../row.ts';
 
