@@ -102,8 +102,8 @@ contract('creates and reads at once', ({ call, ok, createTicket }) => {
   });
 
   test('each counts its own number, in every guild', async () => {
-    const guilds = [snowflake(), snowflake(), snowflake()];
-    const inputs = Array.from({ length: 60 }, (_, place) => ({
+    const guilds = Array.from({ length: 12 }, snowflake);
+    const inputs = Array.from({ length: 96 }, (_, place) => ({
       ticketType: 'support',
       guildId: guilds[place % guilds.length] as string,
       ticketOwner: snowflake(),
@@ -113,7 +113,7 @@ contract('creates and reads at once', ({ call, ok, createTicket }) => {
       const numbers = created
         .filter(({ ticket }) => ticket.guildId === guildId)
         .map(({ ticket }) => ticket.ticketNumber);
-      expect(numbers.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, number) => number + 1));
+      expect(numbers.toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     }
   });
 

@@ -74,7 +74,16 @@ export async function startMongod({ standalone = false, program = inject('mongod
     },
     thaw: () => child.kill('SIGCONT'),
     /** Makes these commands fail as a failpoint of mongod can (https://github.com/mongodb/mongo/wiki/The-failCommand-fail-point), or none again. */
-    async fail(failCommands: string[], how: { errorCode?: number; writeConcernError?: object } = {}) {
+    async fail(
+      failCommands: string[],
+      how: {
+        errorCode?: number;
+        writeConcernError?: object;
+        namespace?: string;
+        blockConnection?: boolean;
+        blockTimeMS?: number;
+      } = {},
+    ) {
       const client = new mongo.MongoClient(`mongodb://${host}/?directConnection=true`);
       const mode = failCommands.length > 0 ? 'alwaysOn' : 'off';
       await client.db('admin').command({ configureFailPoint: 'failCommand', mode, data: { failCommands, ...how } });

@@ -15,7 +15,7 @@ export function duplicateField({ keyPattern, message }: mongo.MongoServerError):
 }
 
 /**
- * What an unordered insert of several documents came to for each of them, by the error that it threw: null, or the
+ * What an unordered write of several documents came to for each of them, by the error that it threw: null, or the
  * document's own error. Throws what the server said of the whole batch, and MongoNetworkError where it said nothing or a
  * majority has not confirmed it: the driver hides that in an error of its own.
  */

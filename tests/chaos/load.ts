@@ -94,16 +94,24 @@ async function lives(number: number) {
   }
 }
 
-/** Creates until all clients together have made so many. */
+/** Creates until all clients together have made so many, half of them in few guilds and half in many: both ways to count. */
 let begun = 0;
+const manyGuilds = Array.from({ length: 30 }, snowflake);
 async function creates(number: number) {
   const client = clientOf(number);
   while (begun < (plan.count ?? 0)) {
     begun += 1;
-    const guildId = guilds[begun % guilds.length] as string;
+    const inFew = randomInt(2) === 1;
+    const guildId = inFew ? guilds[randomInt(guilds.length)] : manyGuilds[randomInt(manyGuilds.length)];
     // Half of them closed: two open tickets of one name, and so of one number, the index of names would refuse.
     const closed = randomInt(2) === 1;
-    const input = { ticketType: 'support', guildId, ticketOwner: snowflake(), ticketId: randomUUID(), closed };
+    const input = {
+      ticketType: 'support',
+      guildId: guildId as string,
+      ticketOwner: snowflake(),
+      ticketId: randomUUID(),
+      closed,
+    };
     await call(number, 'create', input.ticketId, input, () => client.tickets.create.mutate(input));
   }
 }

@@ -27,9 +27,9 @@ export const row: Row = {
   name: 'numbers-unique',
   promise: 'Ticket numbers are unique in their guild and never reused',
   experiment:
-    '10,000 creates in 3 guilds by 32 clients through two processes, with a kill -9 of the primary in the middle',
+    '20,000 creates, half of them in 3 guilds and half in 30, by 32 clients through two processes, with a kill -9 of the primary in the middle',
   async run(scale) {
-    const count = scale === 'full' ? 10_000 : 600;
+    const count = scale === 'full' ? 20_000 : 600;
     const {
       uri,
       history,
