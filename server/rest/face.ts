@@ -109,9 +109,10 @@ export function createRestFace(router: AnyTRPCRouter, contextOf: Contexts): Rest
       readQuery(query, () => false);
       return value;
     }
-    const decoded = Object.entries(params).map(([name, value]) => [name, decodePart(value)] as const);
     const fields = readQuery(query, (name) => !Object.hasOwn(params, name));
-    return { ...readNumbers(fields, route.numbers), ...Object.fromEntries(decoded) };
+    const input = readNumbers(fields, route.numbers);
+    for (const [name, value] of Object.entries(params)) input[name] = decodePart(value);
+    return input;
   }
 
   async function answer(req: IncomingMessage, res: ServerResponse, found: Found, query: string) {
