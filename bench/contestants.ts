@@ -1,10 +1,10 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { buildPeer, buildService, root } from './build.ts';
 import { memoryOf, processors } from './measure.ts';
-import { startService } from './service.ts';
+import { nodeOptions, startService } from './service.ts';
 
 /** A server that takes part: ours, or a peer. */
 export interface Contestant {
@@ -56,9 +56,9 @@ export function leaveProcessor(): Promise<boolean> {
 const settled = () => new Promise((done) => setTimeout(done, 1000));
 
 async function startPeer(name: string, file: string, uri: string) {
-  const program = fileURLToPath(new URL(`peers/${file}.ts`, import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', program], {
-    env: { PATH: process.env.PATH, NODE_ENV: 'production', MONGODB_URI: uri },
+  const child = spawn(process.execPath, await buildPeer(file), {
+    cwd: root,
+    env: { PATH: process.env.PATH, NODE_ENV: 'production', NODE_OPTIONS: nodeOptions, MONGODB_URI: uri },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = once(child, 'exit').then(([code]) => Promise.reject(new Error(`${name} ended with ${code}`)));
@@ -75,8 +75,8 @@ async function startPeer(name: string, file: string, uri: string) {
 }
 
 /**
- * Starts contestants over one database, pinned to the processor of the servers. Ours gets room for as many calls as
- * there are connections, batches of ten among them: the peers know no bound.
+ * Builds contestants and starts them over one database, pinned to the processor of the servers. Ours gets room for as
+ * many calls as there are connections, batches of ten among them: the peers know no bound.
  */
 export async function startContestants(
   uri: string,
@@ -84,7 +84,7 @@ export async function startContestants(
   names: string[] = Object.keys(descriptions),
 ): Promise<Contestant[]> {
   const env = { MONGODB_URI: uri, NODE_ENV: 'production', MAX_CONCURRENT_CALLS: '2048' };
-  const service = own(await startService(env));
+  const service = own(await startService(env, await buildService()));
   const started: (Omit<Contestant, 'pid' | 'idleMemory'> & { pid: number | undefined })[] = [];
   for (const { name, file, batchedRead } of peers.filter((peer) => names.includes(peer.name))) {
     const { port, pid } = own(await startPeer(name, file, uri));

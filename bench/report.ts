@@ -4,6 +4,7 @@ import { cpus, release, totalmem, type } from 'node:os';
 import { descriptions, ours, reference } from './contestants.ts';
 import { type Kind, kinds } from './load.ts';
 import { percentile, processors } from './measure.ts';
+import { nodeOptions } from './service.ts';
 
 /** One slice of the measurement. */
 export interface Sample {
@@ -292,6 +293,8 @@ ${markdownTable(['', '× A', '× B', '× C', '× D'], standingRows(results))}
   server's processor time a call, from \`/proc\`; waiting times are those of a request. A batch's ratios to A are to A's read. The last three columns are parts of one processor: where server is
   near 100 %, the server is the limit; mongod and the load ${machine.pinned ? 'share the other processor' : 'are not kept apart from it'}, and
   where these two add up to near 100 %, it is mongod${machine.processors > 2 ? '' : ' or the load'}.
+- All are built as this service is published, plain JavaScript with the libraries beside it, and run with
+  \`NODE_OPTIONS=${nodeOptions}\`, which \`npm start\` sets and the [guide for operators](operations.md) advises for the published package.
 - This service runs with room for 2,048 calls at once (\`MAX_CONCURRENT_CALLS\`; 64 by default): the peers know no bound.
 
 ## Machine
@@ -303,7 +306,7 @@ machine, so that rates are too low and waiting times too long; ratios suffer les
 
 ## Memory
 
-MiB in RAM, a second after the start and after all rounds; all run from their TypeScript source, by tsx.
+MiB in RAM, a second after the start and after all rounds.
 
 ${markdownTable(['server', 'idle', 'after load'], memoryRows(results))}
 

@@ -4,16 +4,15 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { build, type Plugin } from 'esbuild';
+import { buildPeer, buildService, root } from './build.ts';
 import { connect, requestOf, succeed } from './connection.ts';
 import { ours, peers } from './contestants.ts';
 import { prepare, startDatabase } from './database.ts';
 import { load, memoryOf, processorTimeOf } from './measure.ts';
 import { writeSection } from './page.ts';
 import { commandOf, describeMachine, middle, spread } from './report.ts';
-import { runBench } from './service.ts';
+import { nodeOptions, runBench } from './service.ts';
 
 const { values } = parseArgs({
   options: {
@@ -26,7 +25,6 @@ const { values } = parseArgs({
 });
 const [rounds, idle] = [Number(values.rounds), Number(values.idle)];
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const fromSource = ['--import', 'tsx'];
 
 /** What takes part, and the arguments of Node that start it. */
@@ -35,37 +33,15 @@ interface Program {
   args: string[];
 }
 
-/** Leaves all that comes from a registry out of what is built. */
-const besideLibraries: Plugin = {
-  name: 'beside-libraries',
-  setup({ onResolve }) {
-    onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
-      kind === 'entry-point' || /^@?counterfoil\//.test(path) ? undefined : { path, external: true },
-    );
-  },
-};
-
-/** Builds the service as it is published, and peers in the same way: their own files as one, all libraries beside it. */
+/** Builds the service and peers; what is compared, from source and built. */
 async function buildAll(): Promise<Program[]> {
-  const [code] = await once(spawn('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'ignore' }), 'exit');
-  if (code !== 0) throw new Error(`npm run build ended with ${code}`);
   const programs: Program[] = [
     { name: `${ours}, from source`, args: [...fromSource, 'server/main.ts'] },
-    { name: `${ours}, as published`, args: ['server/dist/cli.js', 'serve'] },
+    { name: `${ours}, as published`, args: await buildService() },
   ];
   for (const { name, file } of peers.filter((peer) => ['A', 'D'].includes(peer.name))) {
-    const outfile = `bench/dist/${file}.mjs`;
-    await build({
-      absWorkingDir: root,
-      entryPoints: [`bench/peers/${file}.ts`],
-      outfile,
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      plugins: [besideLibraries],
-    });
     programs.push({ name: `${name}, from source`, args: [...fromSource, `bench/peers/${file}.ts`] });
-    programs.push({ name: `${name}, built`, args: [outfile] });
+    programs.push({ name: `${name}, built`, args: await buildPeer(file) });
   }
   return programs;
 }
@@ -75,7 +51,7 @@ async function start({ name, args }: Program, env: Record<string, string>, read:
   const startedAt = performance.now();
   const child = spawn(process.execPath, args, {
     cwd: root,
-    env: { PATH: process.env.PATH, NODE_ENV: 'production', PORT: '0', ...env },
+    env: { PATH: process.env.PATH, NODE_ENV: 'production', PORT: '0', NODE_OPTIONS: nodeOptions, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = once(child, 'exit');
