@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { makeKey } from 'counterfoil/keys/secret';
 import { limitLoad } from 'counterfoil/operations/load';
 import { Ticket } from 'counterfoil/tickets/model';
@@ -80,6 +82,40 @@ test('refused calls leave room to others', async () => {
   limitLoad(Number.POSITIVE_INFINITY);
   const answers = await Promise.all(newTickets(burst).map((ticket) => app.trpc('tickets.create', ticket)));
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+});
+
+test('connections that are refused again and again are read a part at a time', async () => {
+  limitLoad(0);
+  const body = JSON.stringify(newTicket());
+  const head = `POST /tickets/create HTTP/1.1\r\nHost: here\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n`;
+  const sockets = Array.from({ length: 1000 }, () => connect(Number(new URL(app.url).port), '127.0.0.1'));
+  async function ask(socket: Socket) {
+    socket.write(head + body);
+    const [answer] = await once(socket, 'data');
+    expect(String(answer)).toMatch(/^HTTP\/1.1 503 /);
+  }
+  await Promise.all(sockets.map(ask));
+  const inTurns: number[] = [];
+  let [answered, isOver] = [0, false];
+  const watchTurns = () => {
+    inTurns.push(answered);
+    answered = 0;
+    if (!isOver) setImmediate(watchTurns);
+  };
+  setImmediate(watchTurns);
+  await Promise.all(
+    sockets.map(async (socket) => {
+      for (let time = 1; time <= 5; time += 1) {
+        await ask(socket);
+        answered += 1;
+      }
+      socket.destroy();
+    }),
+  );
+  isOver = true;
+  // When nobody waits for a turn any more all may be read at once: only then.
+  const [atFirst = 0, most = 0] = inTurns.toSorted((a, b) => b - a);
+  expect([atFirst, most]).toEqual([expect.any(Number), expect.toSatisfy((count) => count > 0 && count < 500)]);
 });
 
 test('what waits for the database to be authorized is bounded too', async () => {

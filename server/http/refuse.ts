@@ -8,11 +8,12 @@ import { errorBody } from './respond.ts';
 import { trpcErrorBody } from './trpc.ts';
 
 /** Connections that are read again in one turn of the event loop. */
-const readAtOnce = 64;
+const readAtOnce = 128;
 
 /**
  * Lets connections wait for their turn to be read. Each answer of the database waits until all connections that have
- * sent something were looked at: of thousands of refused ones, that send again at once, only some are at a time.
+ * sent something were looked at, and what follows from it waits for as long as a thousand of them have: of thousands of
+ * refused ones, that send again at once, only some are at a time.
  */
 function createTurns() {
   const waiting: Socket[] = [];
@@ -58,7 +59,8 @@ export function createRefusal({ logger, metrics }: { logger: Logger; metrics: Me
       'Content-Length',
       String(Buffer.byteLength(text)),
     ]);
-    res.once('finish', () => waitForTurn(req.socket));
+    // Until the request has come to its end Node reads on by itself, even if it was answered.
+    req.once('close', () => waitForTurn(req.socket));
     res.end(text);
     metrics.count('overloaded', overloaded.status, 0);
     refused += 1;
