@@ -10,9 +10,9 @@ const { values } = parseArgs({
   options: {
     times: { type: 'string', default: '10' },
     seconds: { type: 'string', default: '60' },
-    connections: { type: 'string', default: '4000' },
+    connections: { type: 'string', default: '2000' },
     // How many of the connections are made beforehand: a service takes one new one in each turn of its event loop.
-    opened: { type: 'string', default: '4000' },
+    opened: { type: 'string', default: '2000' },
     // Processes that send.
     senders: { type: 'string', default: '2' },
     // MAX_CONCURRENT_CALLS of the service; its own default where it is not given.

@@ -4,7 +4,7 @@ import type { Row, Scale } from '../row.ts';
 
 /** What is sent, and how it is judged: milliseconds of the p99 and of the recovery, at most. */
 const settings: Record<Scale, Parameters<typeof overload>[1] & { mostAtP99: number; mostRecovery: number }> = {
-  full: { times: 10, seconds: 60, connections: 4000, opened: 4000, senders: 2, mostAtP99: 1000, mostRecovery: 5000 },
+  full: { times: 10, seconds: 60, connections: 2000, opened: 2000, senders: 2, mostAtP99: 1000, mostRecovery: 5000 },
   // On a machine that does other things at the same time, only what is answered counts.
   short: {
     times: 10,
@@ -22,7 +22,7 @@ export const row: Row = {
   name: 'overload',
   promise: 'Overload is bounded',
   experiment:
-    'After the capacity is measured (creates by 32 callers), ten times as many are sent for 60 s, on schedule, whatever is answered, over 4,000 connections ' +
+    'After the capacity is measured (creates by 32 callers), ten times as many are sent for 60 s, on schedule, whatever is answered, over 2,000 connections ' +
     'that are kept. Answers are 2xx, 429 and 503 only; of the accepted creates 99 % are answered within a second of when they were due; within 5 s after ' +
     'the last one ten creates in a row take no longer than twice the usual p99',
   async run(scale) {
