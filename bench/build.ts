@@ -1,10 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
-
-/** Where commands are run, and what the paths of programs are relative to. */
-export const root = fileURLToPath(new URL('..', import.meta.url));
+import { root } from '../tests/server-process.ts';
 
 /** Leaves all that comes from a registry out of what is built. */
 const besideLibraries: Plugin = {

@@ -2,7 +2,8 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
-import { buildPeer, buildService, root } from './build.ts';
+import { root } from '../tests/server-process.ts';
+import { buildPeer, buildService } from './build.ts';
 import { memoryOf, processors } from './measure.ts';
 import { nodeOptions, startService } from './service.ts';
 

@@ -5,7 +5,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
-import { buildPeer, buildService, root } from './build.ts';
+import { root } from '../tests/server-process.ts';
+import { buildPeer, buildService } from './build.ts';
 import { connect, requestOf, succeed } from './connection.ts';
 import { ours, peers } from './contestants.ts';
 import { prepare, startDatabase } from './database.ts';

@@ -114,8 +114,9 @@ test('connections that are refused again and again are read a part at a time', a
   );
   isOver = true;
   // When nobody waits for a turn any more all may be read at once: only then.
-  const [atFirst = 0, most = 0] = inTurns.toSorted((a, b) => b - a);
-  expect([atFirst, most]).toEqual([expect.any(Number), expect.toSatisfy((count) => count > 0 && count < 500)]);
+  const [, most = 0] = inTurns.toSorted((a, b) => b - a);
+  expect(most).toBeGreaterThan(0);
+  expect(most).toBeLessThan(500);
 });
 
 test('what waits for the database to be authorized is bounded too', async () => {

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { procedures } from './harness.ts';
-import { newProject, type Registry, root, run, startRegistry } from './registry.ts';
-import { startServer } from './server-process.ts';
+import { newProject, type Registry, run, startRegistry } from './registry.ts';
+import { root, startServer } from './server-process.ts';
 
 type Project = Awaited<ReturnType<typeof newProject>>;
 let registry: Registry;

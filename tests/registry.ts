@@ -5,11 +5,9 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { runServer } from 'verdaccio';
-
-export const root = fileURLToPath(new URL('..', import.meta.url));
+import { root } from './server-process.ts';
 
 const exec = promisify(execFile);
 

@@ -2,7 +2,8 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { root, run } from './registry.ts';
+import { run } from './registry.ts';
+import { root } from './server-process.ts';
 
 const workspaces: string[] = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')).workspaces;
 const manifests = ['package.json', ...workspaces.map((folder) => `${folder}/package.json`)];

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { search } from './leaks/search.ts';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+/** Where commands are run, and what the paths of programs are relative to. */
+export const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** What the real server is told by its environment; PORT is 0, any free one, where it is not named. */
 interface Start {

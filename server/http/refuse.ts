@@ -12,8 +12,8 @@ const readAtOnce = 128;
 
 /**
  * Lets connections wait for their turn to be read. Each answer of the database waits until all connections that have
- * sent something were looked at, and what follows from it waits for as long as a thousand of them have: of thousands of
- * refused ones, that send again at once, only some are at a time.
+ * sent something were looked at, and libuv looks again, up to 48 times in one turn of the event loop, while more than a
+ * thousand have: of thousands of refused ones, that send again at once, only some are read at a time.
  */
 function createTurns() {
   const waiting: Socket[] = [];

@@ -101,17 +101,11 @@ async function creates(number: number) {
   const client = clientOf(number);
   while (begun < (plan.count ?? 0)) {
     begun += 1;
-    const inFew = randomInt(2) === 1;
-    const guildId = inFew ? guilds[randomInt(guilds.length)] : manyGuilds[randomInt(manyGuilds.length)];
+    const among = randomInt(2) === 1 ? guilds : manyGuilds;
+    const guildId = among[randomInt(among.length)] as string;
     // Half of them closed: two open tickets of one name, and so of one number, the index of names would refuse.
     const closed = randomInt(2) === 1;
-    const input = {
-      ticketType: 'support',
-      guildId: guildId as string,
-      ticketOwner: snowflake(),
-      ticketId: randomUUID(),
-      closed,
-    };
+    const input = { ticketType: 'support', guildId, ticketOwner: snowflake(), ticketId: randomUUID(), closed };
     await call(number, 'create', input.ticketId, input, () => client.tickets.create.mutate(input));
   }
 }
