@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { type AnyTRPCRouter, callTRPCProcedure, TRPCError } from '@trpc/server';
+import { callOf, withOwnCalls } from 'counterfoil/call';
 import { coalesce } from 'counterfoil/database/coalesce';
 import { duplicateField } from 'counterfoil/database/unique';
 import { toDomainError } from 'counterfoil/errors';
 import { commandLine, type Principal } from 'counterfoil/keys/authenticate';
-import { callOf } from 'counterfoil/rest/call';
 import { appRouter } from 'counterfoil/router';
 import { insertTicket, Ticket } from 'counterfoil/tickets/model';
 import { describe, expect, test } from 'vitest';
@@ -231,7 +231,7 @@ test('what the database says of a whole batch is not taken for silence', async (
   expect(outcomes.map(({ error }) => error?.type)).toEqual(Array(8).fill('internal'));
 });
 
-test('the REST face calls procedures as tRPC itself does', async () => {
+test('both faces call procedures as tRPC itself does', async () => {
   await using app = await startApp();
   const guildId = snowflake();
   const { data } = await app.rest('tickets.create', { ticketType: 'support', guildId, ticketOwner: snowflake() });
@@ -260,6 +260,8 @@ test('the REST face calls procedures as tRPC itself does', async () => {
     const router = appRouter as AnyTRPCRouter;
     const options = { router, path, type, ctx, getRawInput: async () => input, signal: undefined, batchIndex: 0 };
     const publicly = await outcomeOf(callTRPCProcedure(options));
-    expect(await outcomeOf(callOf(router._def.procedures[path], path)(ctx, input)), path).toEqual(publicly);
+    const call = callOf(router._def.procedures[path], path);
+    expect(await outcomeOf(call(ctx, options.getRawInput)), path).toEqual(publicly);
+    expect(await outcomeOf(callTRPCProcedure({ ...options, router: withOwnCalls(router) })), path).toEqual(publicly);
   }
 });

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { limits } from '@counterfoil/shared/primitives';
 import { type AnyTRPCProcedure, type AnyTRPCRouter, getTRPCErrorShape, TRPCError } from '@trpc/server';
 import { fetchRequestHandler } from '@trpc/server/adapters/fetch';
+import { withOwnCalls } from '../call.ts';
 import type { Contexts } from '../context.ts';
 import {
   BatchTooLarge,
@@ -49,6 +50,8 @@ export function trpcErrorBody(error: DomainError, requestId: string) {
  * it sees nothing of the request but the calls, their inputs and the method.
  */
 export function createTrpcMount(router: AnyTRPCRouter, contextOf: Contexts) {
+  const called = withOwnCalls(router);
+
   function procedureOf(call: string): AnyTRPCProcedure | undefined {
     return Object.hasOwn(router._def.procedures, call) ? router._def.procedures[call] : undefined;
   }
@@ -91,7 +94,7 @@ export function createTrpcMount(router: AnyTRPCRouter, contextOf: Contexts) {
     if (calls.length > limits.batchCalls) throw new BatchTooLarge();
     const response = await fetchRequestHandler({
       endpoint,
-      router,
+      router: called,
       req: request,
       maxBatchSize: limits.batchCalls,
       createContext: () => context,

@@ -3,6 +3,7 @@ import type { AnyTRPCRouter } from '@trpc/server';
 import findMyWay from 'find-my-way';
 import { forEachOpenApiProcedure } from 'trpc-openapi';
 import { z } from 'zod';
+import { callOf } from '../call.ts';
 import type { Contexts } from '../context.ts';
 import { MethodNotAllowed } from '../errors.ts';
 import { readJson } from '../http/body.ts';
@@ -11,7 +12,6 @@ import { sendError, sendJson } from '../http/respond.ts';
 import { decodePart, readQuery, splitTarget } from '../http/url.ts';
 import { callsOf } from '../keys/rate-limit.ts';
 import { withinCapacity } from '../operations/load.ts';
-import { callOf } from './call.ts';
 
 interface Route {
   method: 'GET' | 'POST';
@@ -123,7 +123,7 @@ export function createRestFace(router: AnyTRPCRouter, contextOf: Contexts): Rest
       const ctx = await withinCapacity(() => contextOf(req, res, callsOf([route.type])));
       const input = await readInput(req, found, query);
       stage = route.type;
-      sendJson(res, 200, await route.call(ctx, input));
+      sendJson(res, 200, await route.call(ctx, async () => input));
     } catch (error) {
       sendError(req, res, error, stage);
     }

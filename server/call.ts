@@ -1,5 +1,5 @@
-import { type AnyTRPCProcedure, getTRPCErrorFromUnknown, type TRPCError } from '@trpc/server';
-import type { Context } from '../context.ts';
+import { type AnyTRPCProcedure, type AnyTRPCRouter, getTRPCErrorFromUnknown, type TRPCError } from '@trpc/server';
+import type { Context } from './context.ts';
 
 /** What each step of a procedure gives back: those of tRPC itself, and `next` itself. */
 type Outcome = { ok: true; data: unknown } | { ok: false; error: TRPCError };
@@ -35,9 +35,21 @@ export function callOf(procedure: AnyTRPCProcedure, path: string) {
     }
   }
 
-  return async (ctx: Context, input: unknown): Promise<unknown> => {
-    const outcome = await take(0, ctx, undefined, async () => input);
+  return async (ctx: Context, getRawInput: () => Promise<unknown>): Promise<unknown> => {
+    const outcome = await take(0, ctx, undefined, getRawInput);
     if (!outcome.ok) throw outcome.error;
     return outcome.data;
   };
+}
+
+/** The same router for tRPC's own protocol, its procedures called so. */
+export function withOwnCalls(router: AnyTRPCRouter): AnyTRPCRouter {
+  // A caller may name anything, such as "constructor".
+  const procedures: Record<string, AnyTRPCProcedure> = Object.create(null);
+  for (const [path, procedure] of Object.entries<AnyTRPCProcedure>(router._def.procedures)) {
+    const call = callOf(procedure, path);
+    const called = ({ ctx, getRawInput }: Parameters<AnyTRPCProcedure>[0]) => call(ctx as Context, getRawInput);
+    procedures[path] = Object.assign(called, procedure);
+  }
+  return { ...router, _def: { ...router._def, procedures } };
 }
