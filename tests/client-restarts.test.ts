@@ -58,9 +58,7 @@ function countSent() {
   return { sent, counting };
 }
 
-test('a server that is killed ten times under 2,000 calls: each ends well or with a typed error, and took effect once', {
-  timeout: 300_000,
-}, async () => {
+test('a server that is killed ten times under 2,000 calls: each ends well or with a typed error, and took effect once', async () => {
   await using server = await startMortalServer();
   const { sent, counting } = countSent();
   const counterfoil = createClient({ url: server.url, key, fetch: counting });

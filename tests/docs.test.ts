@@ -60,4 +60,4 @@ test('with a key, "Try it out" creates a ticket, and nothing is asked for elsewh
   expect([...docs.hosts]).toEqual([app.url]);
   expect(docs.problems).toEqual([]);
   if (process.env.SCREENSHOT) await page.screenshot({ path: process.env.SCREENSHOT, fullPage: true });
-}, 60_000);
+});

@@ -206,9 +206,7 @@ function tookEffectOnce(executions: Execution[], tellings: Telling[]): void {
   for (const { ticket, history } of tellings) expect(ticket).toMatchObject({ version: history.length });
 }
 
-test('a command whose answer is lost, sent again with its commandId, takes effect once', {
-  timeout: 300_000,
-}, async () => {
+test('a command whose answer is lost, sent again with its commandId, takes effect once', async () => {
   await using app = await startApp();
   await using proxy = await startProxy(app.port);
   const viaProxy = Object.values(callsTo(proxy.url, app.key));

