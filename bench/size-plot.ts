@@ -37,6 +37,7 @@ export function plotSizes(sizes: number[], calls: { name: string; p50: number[] 
   }
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
+    '<title>Median milliseconds of a call, over the number of tickets</title>',
     '<rect width="100%" height="100%" fill="#fff"/>',
     '<text x="8" y="18" font-weight="bold">Median milliseconds of a call, over the number of tickets</text>',
     ...parts,

@@ -19,7 +19,7 @@ import { plotSizes } from './size-plot.ts';
 
 const { values } = parseArgs({
   options: {
-    // From the smallest on; `10000,100000,1000000,3000000` takes 20 GB of disk, and hours.
+    // From the smallest on; `10000,100000,1000000,3000000` takes 16 GB of disk, and more than an hour.
     sizes: { type: 'string', default: '10000,1000000' },
     samples: { type: 'string', default: '1000' },
     warmup: { type: 'string', default: '250' },
