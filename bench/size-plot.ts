@@ -35,11 +35,12 @@ export function plotSizes(sizes: number[], calls: { name: string; p50: number[] 
     parts.push(`<rect x="${width - right + 16}" y="${y}" width="12" height="12" fill="${colours[name]}"/>`);
     parts.push(`<text x="${width - right + 34}" y="${y + 10}">${name}</text>`);
   }
+  const title = 'Median milliseconds of a call, over the number of tickets';
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
-    '<title>Median milliseconds of a call, over the number of tickets</title>',
+    `<title>${title}</title>`,
     '<rect width="100%" height="100%" fill="#fff"/>',
-    '<text x="8" y="18" font-weight="bold">Median milliseconds of a call, over the number of tickets</text>',
+    `<text x="8" y="18" font-weight="bold">${title}</text>`,
     ...parts,
     '</svg>\n',
   ].join('\n');

@@ -100,5 +100,5 @@ test('schemathesis finds nothing that the document does not say', { timeout: 900
     return { label, cases: statuses.length, ok: statuses.filter((status) => status < 300).length };
   });
   console.table(successes);
-  expect(successes.filter(({ ok }) => ok < 5)).toEqual([]);
+  expect(successes.filter(({ ok }) => ok < 10)).toEqual([]);
 });
